@@ -1,0 +1,195 @@
+r"""START HERE: the one file that knows the order of the steps.
+
+    records -> decode -> [who may enter] -> rows -> windows -> score -> encode
+                 \-> rejects                                      \-> messages
+
+`Pipeline` is one partition's data path and holds its state. It is pure: what it returns
+depends on the records it was given and on nothing else, not on a clock and not on how
+the records were cut into batches. The worker feeds it, sends what it returns, and keeps
+its state; training and evaluation run history through the very same steps.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from stream.core import snapshot
+from stream.core.decode import Decoded, Decoder
+from stream.core.encode import encode
+from stream.core.exact import Rules
+from stream.core.machines import Machines
+from stream.core.readings import (
+    Ints,
+    MachineType,
+    RawRecord,
+    Readings,
+    Reject,
+    Tally,
+)
+from stream.core.rows import Rows
+from stream.core.scoring import Scorer, score
+from stream.core.snapshot import BLOCK, TypeState
+from stream.core.windows import Windows
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What a batch came to.
+
+    Attributes:
+        messages: Key and value of each score, in order for each machine.
+        rejects: Readings for quarantine.
+        tally: How every reading ended.
+    """
+
+    messages: list[tuple[bytes, bytes]] = field(default_factory=list)
+    rejects: list[Reject] = field(default_factory=list)
+    tally: Tally = field(default_factory=Tally)
+
+
+class Pipeline:
+    """The data path of one partition.
+
+    Args:
+        kinds: The machine types.
+        scorers: Their models, in the same order.
+        rules: What a record may look like.
+        type_of: The type's position for a machine's name; None is no type.
+        source: Topic and partition, which every score names.
+        room: Whether one more machine may be taken on.
+    """
+
+    def __init__(
+        self,
+        kinds: Sequence[MachineType],
+        scorers: Sequence[Scorer],
+        rules: Rules,
+        type_of: Callable[[str], int | None],
+        source: tuple[str, int],
+        room: Callable[[], bool] = lambda: True,
+    ) -> None:
+        """Start with empty state."""
+        self._scorers = list(scorers)
+        self._source = source
+        self.machines = Machines(len(kinds), type_of, room)
+        self.states = [TypeState(kind) for kind in kinds]
+        self._decoder = Decoder(kinds, rules, self.machines.lookup, self.machines.admit)
+        self._dirty: set[tuple[int, int]] = set()
+
+    def decode(self, records: Sequence[RawRecord]) -> Decoded:
+        """Decode records in offset order; the first half of a batch's way.
+
+        Machines seen for the first time are listed by ``machines.take_new()``: the
+        caller may have to ask whether they belong here, and `refuse` them, before it
+        calls `run`.
+        """
+        return self._decoder.decode(records)
+
+    def refuse(self, name: str) -> None:
+        """Refuse a machine's readings from now on, decoded ones included."""
+        had = self.machines.refuse(name)
+        if had is not None:
+            kind, number = had
+            self._dirty.add((kind, number // BLOCK))
+
+    def run(self, decoded: Decoded) -> Outcome:
+        """Take decoded readings through the rest of the way."""
+        outcome = Outcome(rejects=decoded.rejects, tally=decoded.tally)
+        for kind, readings in enumerate(decoded.readings):
+            mine = self._without_refused(kind, readings, outcome.tally)
+            if not len(mine):
+                continue
+            state = self.states[kind]
+            state.grow(int(mine.machine.max()) + 1)
+            self._touch(kind, mine.machine)
+            self._score(kind, state.rows.push(mine, outcome.tally), outcome)
+        return outcome
+
+    def release(self, silent: Sequence[Ints], offset: int) -> Outcome:
+        """Release what silent machines hold back.
+
+        Args:
+            silent: Per type, ascending numbers of the machines.
+            offset: The partition's position, which their scores name.
+        """
+        outcome = Outcome()
+        for kind, machines in enumerate(silent):
+            self._touch(kind, machines)
+            rows = self.states[kind].rows.release(machines, offset, outcome.tally)
+            self._score(kind, rows, outcome)
+        return outcome
+
+    def _without_refused(self, kind: int, readings: Readings, tally: Tally) -> Readings:
+        """Drop readings of machines that were refused after they were decoded."""
+        names, lookup = self.machines.names[kind], self.machines.lookup
+        numbers = np.unique(readings.machine)
+        out = [n for n in numbers.tolist() if lookup[names[n]] < 0]
+        if not out:
+            return readings
+        mine = ~np.isin(readings.machine, out)
+        refused = len(readings) - np.count_nonzero(mine)
+        tally.bump(tally.readings, "refused.second_partition", refused)
+        return readings.take(mine)
+
+    def _score(self, kind: int, rows: Rows, outcome: Outcome) -> None:
+        for windows in windows_of(self.states[kind], rows):
+            scorer = self._scorers[kind]
+            scores = score(self.states[kind].kind, windows, scorer, outcome.tally)
+            outcome.messages += encode(
+                self.states[kind].kind,
+                scores,
+                self.machines.names[kind],
+                scorer,
+                self._source,
+            )
+
+    def _touch(self, kind: int, machines: Ints) -> None:
+        blocks = np.unique(machines // BLOCK).tolist()
+        self._dirty.update((kind, block) for block in blocks)
+
+    def dump(self, offset: int, turn: int = 0) -> Iterator[tuple[str, bytes]]:
+        """Yield key and bytes of every block that changed since the last call.
+
+        Args:
+            offset: Offset up to which the partition's records are in the state.
+            turn: How often silent machines were released at this very offset.
+        """
+        dirty, self._dirty = sorted(self._dirty), set()
+        for kind, block in dirty:
+            state, names = self.states[kind], self.machines.names[kind]
+            key = f"{state.kind.name}/{block}"
+            yield key, snapshot.dump(state, names, block, offset, turn)
+
+    def load(self, blocks: Sequence[bytes], refused: Sequence[str] = ()) -> list[str]:
+        """Take over saved state; returns warnings in words.
+
+        Args:
+            blocks: The newest bytes under each key.
+            refused: Machines that send to more than one partition.
+
+        Raises:
+            stream.core.snapshot.Unreadable: for a record that cannot be read.
+        """
+        kinds = {state.kind.name: i for i, state in enumerate(self.states)}
+        warnings = []
+        for name in refused:
+            self.machines.refuse(name)
+        for data in blocks:
+            block = snapshot.parse(data)
+            kind = kinds.get(block.type)
+            if kind is None:
+                warnings.append(f"machine type {block.type!r} is no longer configured")
+                continue
+            warning = snapshot.load(block, self.states[kind], kind, self.machines)
+            warnings.append(warning)
+        self.machines.free_gaps()
+        self.machines.take_new()
+        return sorted(set(filter(None, warnings)))
+
+
+def windows_of(state: TypeState, rows: Rows) -> Iterator[Windows]:
+    """Yield the windows that fall due when rows are taken in."""
+    return state.rings.push(rows.machine, rows.time_ns, rows.values, rows.offset)

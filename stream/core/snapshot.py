@@ -1,0 +1,224 @@
+"""The state of a block of machines, to bytes and back.
+
+State goes out in blocks of `BLOCK` machines of one type, since one message per machine
+would be more than is read at many machines. Each carries the format's version and the
+offset up to which its partition is in it; of two blocks the one with the higher
+(offset, turn) is the truth. Values are raw float32, times int64 ns.
+
+What a changed configuration does to old state: rows of sensors that both know are
+kept, new sensors start as absent, a longer window fills up as rows come. A type whose
+grid has changed, or which shares no sensor with the old one, starts cold; `load` says
+so in words.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from stream.core.machines import Machines
+from stream.core.readings import MachineType, Readings
+from stream.core.rows import RowMaker
+from stream.core.windows import Rings
+
+BLOCK = 64
+"""Machines in one block."""
+
+VERSION = 1
+READABLE = (1,)
+
+
+class Unreadable(ValueError):
+    """A state record that this release cannot read."""
+
+
+class TypeState:
+    """The state of all machines of one type in one partition."""
+
+    def __init__(self, kind: MachineType) -> None:
+        """Start with no machines."""
+        self.kind = kind
+        self.rows = RowMaker(kind)
+        self.rings = Rings(kind)
+
+    def grow(self, machines: int) -> None:
+        """Make room for that many machines, doubling so that growth stays cheap."""
+        have = len(self.rings.count)
+        if machines > have:
+            room = max(machines, 2 * have, BLOCK)
+            self.rows.grow(room)
+            self.rings.grow(room)
+
+
+def dump(
+    state: TypeState, names: list[str], block: int, offset: int, turn: int
+) -> bytes:
+    """Return the state of one block of machines.
+
+    Args:
+        state: The type's state.
+        names: Machines' names by number.
+        block: Which block: machines ``block * BLOCK`` and on.
+        offset: Offset up to which the partition's records are in the state.
+        turn: How often silent machines were released at this very offset.
+    """
+    mine = names[block * BLOCK : (block + 1) * BLOCK]
+    machines = np.arange(len(mine)) + block * BLOCK
+    rows, rings, line = state.rows, state.rings, state.rows.waiting
+    waiting = np.flatnonzero(line.machine // BLOCK == block)
+    values, times = rings.dump(machines)
+    arrays = {
+        "high": rows.high[machines],
+        "last": rows.last[machines],
+        "seen": rows.seen[machines],
+        "idle": rows.idle[machines],
+        "held": rows.held[machines],
+        "held_at": rows.held_at[machines],
+        "tick": rows.tick[machines],
+        "count": rings.count[machines],
+        "have": rings.have[machines],
+        "ended": rings.ended[machines],
+        "baseline": rings.baseline[machines],
+        "values": values,
+        "times": times,
+        "waiting_machine": line.machine[waiting] - block * BLOCK,
+        "waiting_time": line.time_ns[waiting],
+        "waiting_values": line.values[waiting],
+        "waiting_offset": line.offset[waiting],
+    }
+    return msgspec.msgpack.encode(
+        {
+            "version": VERSION,
+            "type": state.kind.name,
+            "block": block,
+            "offset": offset,
+            "turn": turn,
+            "every_ns": state.kind.every_ns,
+            "sensors": state.kind.sensor_names,
+            "names": mine,
+            "arrays": {name: _packed(array) for name, array in arrays.items()},
+        }
+    )
+
+
+class Block(msgspec.Struct, gc=False):
+    """One state record, parsed but not yet taken over."""
+
+    version: int
+    type: str
+    block: int
+    offset: int
+    turn: int
+    every_ns: int
+    sensors: list[str]
+    names: list[str]
+    arrays: dict[str, tuple[str, list[int], bytes]]
+
+
+def parse(data: bytes) -> Block:
+    """Parse one state record.
+
+    Raises:
+        Unreadable: if it is damaged or of a version that this release cannot read.
+    """
+    try:
+        version = msgspec.msgpack.decode(data, type=dict[str, Any])["version"]
+        if version not in READABLE:
+            raise Unreadable(
+                f"state of version {version}: this release reads {READABLE}"
+            )
+        return msgspec.msgpack.decode(data, type=Block)
+    except (msgspec.MsgspecError, KeyError) as error:
+        raise Unreadable(f"damaged state record: {error}") from error
+
+
+def load(block: Block, state: TypeState, kind: int, machines: Machines) -> str:
+    """Take a block over into the state.
+
+    Args:
+        block: The parsed record.
+        state: The state of its type.
+        kind: The type's position among the types.
+        machines: Where the machines' names and numbers go.
+
+    Returns:
+        A warning in words if rows could not be kept, else an empty text.
+    """
+    for place, name in enumerate(block.names):
+        if name:
+            machines.restore(kind, block.block * BLOCK + place, name)
+    state.grow(block.block * BLOCK + len(block.names))
+    at = np.arange(len(block.names)) + block.block * BLOCK
+    state.rows.applied[at] = block.offset
+    mine, theirs = _shared(block.sensors, list(state.kind.sensor_names))
+    if block.every_ns != state.kind.every_ns or not mine:
+        what = "its grid has changed" if mine else "it shares no sensor with its state"
+        return f"machine type {block.type!r} starts cold: {what}"
+    arrays = {name: _unpacked(packed) for name, packed in block.arrays.items()}
+    rows, rings = state.rows, state.rings
+    for name in ("high", "last", "idle", "tick"):
+        getattr(rows, name)[at] = arrays[name]
+    for name in ("count", "have", "ended"):
+        getattr(rings, name)[at] = arrays[name]
+    for name in ("seen", "held", "held_at"):
+        getattr(rows, name)[at[:, None], mine] = arrays[name][:, theirs]
+    _load_rings(state, at, mine, theirs, arrays)
+    line = Readings(
+        arrays["waiting_machine"] + block.block * BLOCK,
+        arrays["waiting_time"],
+        _columns(arrays["waiting_values"], mine, theirs, len(state.kind.sensors)),
+        arrays["waiting_offset"],
+    )
+    rows.wait(line)
+    new = [n for n in state.kind.sensor_names if n not in block.sensors]
+    return (
+        f"machine type {block.type!r} has new sensors: {', '.join(new)}" if new else ""
+    )
+
+
+def _load_rings(
+    state: TypeState,
+    at: NDArray[np.int64],
+    mine: list[int],
+    theirs: list[int],
+    arrays: dict[str, NDArray[Any]],
+) -> None:
+    rings, kind = state.rings, state.kind
+    rows = min(kind.rows, arrays["times"].shape[1])
+    rings.have[at] = np.minimum(rings.have[at], rows)
+    values = arrays["values"][:, arrays["values"].shape[1] - rows :]
+    times = arrays["times"][:, arrays["times"].shape[1] - rows :]
+    rings.load(at, _columns(values, mine, theirs, len(kind.sensors)), times)
+    first = min(kind.baseline_rows, arrays["baseline"].shape[1])
+    # Baseline rows that were never kept are unknown, and unknown is NaN.
+    rings.baseline[at] = np.nan
+    rings.baseline[at, :first] = _columns(
+        arrays["baseline"][:, :first], mine, theirs, len(kind.sensors)
+    )
+
+
+def _shared(theirs: list[str], mine: list[str]) -> tuple[list[int], list[int]]:
+    """Return the columns of sensors that both know, here and there."""
+    both = [name for name in mine if name in theirs]
+    return [mine.index(n) for n in both], [theirs.index(n) for n in both]
+
+
+def _columns(
+    array: NDArray[Any], mine: list[int], theirs: list[int], sensors: int
+) -> NDArray[Any]:
+    """Return the array with its last axis rearranged, NaN for new sensors."""
+    made = np.full((*array.shape[:-1], sensors), np.nan, np.float32)
+    made[..., mine] = array[..., theirs]
+    return made
+
+
+def _packed(array: NDArray[Any]) -> tuple[str, tuple[int, ...], bytes]:
+    return array.dtype.str, array.shape, array.tobytes()
+
+
+def _unpacked(packed: tuple[str, list[int], bytes]) -> NDArray[Any]:
+    dtype, shape, data = packed
+    return np.frombuffer(data, dtype).reshape(shape)
