@@ -11,7 +11,7 @@ its state; training and evaluation run history through the very same steps.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -108,19 +108,47 @@ class Pipeline:
             self._score(kind, state.rows.push(mine, outcome.tally), outcome)
         return outcome
 
-    def release(self, silent: Sequence[Ints], offset: int) -> Outcome:
+    def holding_back(self, silent: Sequence[Ints]) -> dict[str, list[str]]:
+        """Return by type the names of silent machines that hold something back.
+
+        Args:
+            silent: Per type, ascending numbers of machines.
+        """
+        held = {}
+        for state, names, machines in zip(
+            self.states, self.machines.names, silent, strict=True
+        ):
+            numbers = state.rows.holding(machines).tolist()
+            if numbers:
+                held[state.kind.name] = [names[number] for number in numbers]
+        return held
+
+    def release(self, silent: Mapping[str, Sequence[str]], offset: int) -> Outcome:
         """Release what silent machines hold back.
 
         Args:
-            silent: Per type, ascending numbers of the machines.
+            silent: By type the names of the machines, as `holding_back` gave them.
             offset: The partition's position, which their scores name.
         """
         outcome = Outcome()
-        for kind, machines in enumerate(silent):
+        for kind, state in enumerate(self.states):
+            codes = map(self.machines.lookup.get, silent.get(state.kind.name, ()))
+            mine = sorted(
+                c // len(self.states) for c in codes if c is not None and c >= 0
+            )
+            machines = np.array(mine, np.int64)
             self._touch(kind, machines)
-            rows = self.states[kind].rows.release(machines, offset, outcome.tally)
+            rows = state.rows.release(machines, offset, outcome.tally)
             self._score(kind, rows, outcome)
         return outcome
+
+    def touch(self, keys: Iterable[str]) -> None:
+        """Let the next `dump` write these blocks, as named by its keys."""
+        kinds = {state.kind.name: i for i, state in enumerate(self.states)}
+        for key in keys:
+            name, _, block = key.rpartition("/")
+            if name in kinds:
+                self._dirty.add((kinds[name], int(block)))
 
     def _without_refused(self, kind: int, readings: Readings, tally: Tally) -> Readings:
         """Drop readings of machines that were refused after they were decoded."""

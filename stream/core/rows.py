@@ -123,6 +123,14 @@ class RowMaker:
         accepted = came.take(~late)
         return self._advance(came.machine, came.offset, mark, accepted, tally)
 
+    def holding(self, machines: Ints) -> Ints:
+        """Return those of some machines for which `release` has something to do."""
+        kept = (self.high[machines] != NEVER) & ~self.idle[machines]
+        if not self._kind.every_ns:
+            kept &= np.isin(machines, self.waiting.machine)
+        holding: Ints = machines[kept]
+        return holding
+
     def release(self, machines: Ints, offset: int, tally: Tally) -> Rows:
         """Release what silent machines hold back, once, and move their watermark.
 
@@ -131,7 +139,7 @@ class RowMaker:
             offset: Offset that their rows carry: the partition's position.
             tally: Takes the ends of the readings released.
         """
-        machines = machines[(self.high[machines] != NEVER) & ~self.idle[machines]]
+        machines = self.holding(machines)
         if not len(machines):
             return self._no_rows()
         self.idle[machines] = True

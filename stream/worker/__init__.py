@@ -1,1 +1,1 @@
-
+"""The Faust shell around the core: settings, agents, state, and what runs them."""

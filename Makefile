@@ -1,0 +1,89 @@
+# `make help` lists what there is. Everything runs from the virtual environment.
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+# More arguments for pytest, for example: make test-unit ARGS='-k windows -x'
+ARGS ?=
+# More arguments for the resolver, for example: make lock LOCK='--upgrade-package numpy'
+LOCK ?=
+
+.PHONY: help
+help: ## list the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 12
+
+.PHONY: install
+install: $(VENV)/.project ## create .venv from the locked requirements, with the project in it
+
+# Each stamp is renewed only when what it was made from has changed.
+$(VENV)/.locked: requirements/dev.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed, $(PYTHON) is " + sys.version.split()[0])'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt
+	@touch $@
+
+$(VENV)/.project: $(VENV)/.locked pyproject.toml
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-index --no-build-isolation --editable .
+	@touch $@
+
+$(VENV):
+	@echo 'There is no $(VENV) yet: run "make install" first.' >&2; exit 1
+
+.PHONY: check
+check: lint types imports ## lint, format check, types, import rules
+
+.PHONY: lint types imports
+lint: | $(VENV)
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+types: | $(VENV)
+	$(BIN)/mypy
+imports: | $(VENV)
+	$(BIN)/lint-imports
+
+.PHONY: format
+format: | $(VENV) ## sort imports and format, in place
+	$(BIN)/ruff check --fix-only --quiet
+	$(BIN)/ruff format
+
+.PHONY: test
+test: | $(VENV) ## all tests, with coverage: 90 % overall, every line and branch of stream/core
+	$(BIN)/coverage erase
+	$(BIN)/coverage run -m pytest $(ARGS)
+	$(BIN)/coverage combine --quiet
+	$(BIN)/coverage report
+	$(BIN)/coverage report --include='stream/core/*' --fail-under=100
+
+.PHONY: test-unit
+test-unit: | $(VENV) ## the tests that need no server
+	$(BIN)/python -m pytest -m 'not integration' $(ARGS)
+
+.PHONY: fetch
+fetch: | $(VENV) ## fetch Kafka and build InfluxDB for the tests (minutes, once)
+	$(BIN)/python -m tests.services fetch
+
+.PHONY: services
+services: | $(VENV) ## run Kafka and InfluxDB until Ctrl-C, and print how to use them
+	$(BIN)/python -m tests.services
+
+.PHONY: lock
+lock: ## renew requirements/*.txt from pyproject.toml; what need not change stays
+	@tools=$$(mktemp -d); trap 'rm -rf "$$tools"' EXIT; \
+	$(PYTHON) -m venv "$$tools"; \
+	"$$tools/bin/python" -m pip install --quiet --disable-pip-version-check uv; \
+	compile() { \
+	  "$$tools/bin/uv" pip compile --quiet --universal --generate-hashes \
+	    --no-emit-index-url --no-header --python-version 3.11 $(LOCK) "$$@"; \
+	}; \
+	compile pyproject.toml --group dev -o requirements/dev.txt; \
+	compile pyproject.toml -c requirements/dev.txt -o requirements/run.txt; \
+	echo hatchling | compile - -c requirements/dev.txt -o requirements/build.txt
+
+.PHONY: clean
+clean: ## remove what was made, but neither .venv nor .cache
+	rm -rf build dist .coverage .coverage.* .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	find stream models connectors tests -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,98 @@
+"""Reads Kafka topics of one's own from their start, without a consumer group."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.structs import ConsumerRecord
+
+from connectors.kafka import Access, tls_context
+
+_AT_ONCE_MS = 1_000
+_FETCH_BYTES = 16 << 20
+
+
+def aiokafka_config(access: Access) -> dict[str, Any]:
+    """Return the connection settings in aiokafka's spelling."""
+    config: dict[str, Any] = {
+        "bootstrap_servers": list(access.brokers),
+        "security_protocol": access.protocol,
+    }
+    if access.protocol in ("SSL", "SASL_SSL"):
+        config["ssl_context"] = tls_context(access)
+    if access.protocol.startswith("SASL_"):
+        config["sasl_mechanism"] = access.mechanism
+        config["sasl_plain_username"] = access.username
+        config["sasl_plain_password"] = access.password
+    return config
+
+
+class KafkaReader:
+    """Reads partitions from the start; every call has a connection of its own."""
+
+    def __init__(self, access: Access) -> None:
+        """Keep how to enter; nothing is opened yet."""
+        self._config = aiokafka_config(access)
+
+    async def partitions(self, topic: str) -> int:
+        """Return how many partitions a topic has; 0 if there is no such topic."""
+        async with self._consumer() as consumer:
+            await consumer.topics()
+            return len(consumer.partitions_for_topic(topic) or ())
+
+    async def read(self, topic: str, partition: int) -> list[ConsumerRecord]:
+        """Return all records from the start to the end as it stands now."""
+        async with self._consumer() as consumer:
+            at = TopicPartition(topic, partition)
+            end = await _assign(consumer, at)
+            records: list[ConsumerRecord] = []
+            while await consumer.position(at) < end:
+                found = await consumer.getmany(at, timeout_ms=_AT_ONCE_MS)
+                records += found.get(at, [])
+            return records
+
+    async def follow(
+        self, topic: str, partition: int
+    ) -> AsyncIterator[tuple[list[ConsumerRecord], int]]:
+        """Yield records from the start and on, with the offset that comes next.
+
+        What is yielded first reaches to the end as it stood, be it empty.
+        """
+        async with self._consumer() as consumer:
+            at = TopicPartition(topic, partition)
+            end = await _assign(consumer, at)
+            records: list[ConsumerRecord] = []
+            while (following := await consumer.position(at)) < end:
+                found = await consumer.getmany(at, timeout_ms=_AT_ONCE_MS)
+                records += found.get(at, [])
+            yield records, following
+            while True:
+                found = await consumer.getmany(at, timeout_ms=_AT_ONCE_MS)
+                if found:
+                    yield found[at], await consumer.position(at)
+
+    @asynccontextmanager
+    async def _consumer(self) -> AsyncIterator[AIOKafkaConsumer]:
+        consumer = AIOKafkaConsumer(
+            **self._config,
+            group_id=None,
+            enable_auto_commit=False,
+            auto_offset_reset="earliest",
+            max_partition_fetch_bytes=_FETCH_BYTES,
+        )
+        await consumer.start()
+        try:
+            yield consumer
+        finally:
+            await consumer.stop()
+
+
+async def _assign(consumer: AIOKafkaConsumer, at: TopicPartition) -> int:
+    """Stand at the start of a partition and return its end."""
+    consumer.assign([at])
+    await consumer.seek_to_beginning(at)
+    ends = await consumer.end_offsets([at])
+    return int(ends[at])

@@ -1,0 +1,107 @@
+"""The one door to Keras and TensorFlow: quiet on import, typed, and bounded.
+
+Nothing else here imports them, so that data sets, metrics and bundles can be read
+without the seconds TensorFlow takes to load.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import tempfile
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+Array = npt.NDArray[Any]
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep what C++ libraries print on load away from the user, unless they fail.
+
+    Some lines precede TensorFlow's own log settings, so the file descriptor itself is
+    turned aside.
+    """
+    with tempfile.TemporaryFile() as aside:
+        try:
+            kept = os.dup(2)
+        except OSError:  # no standard error at all: nothing to keep quiet
+            yield
+            return
+        os.dup2(aside.fileno(), 2)
+        try:
+            yield
+        except BaseException:
+            os.dup2(kept, 2)
+            aside.seek(0)
+            os.write(2, aside.read())
+            raise
+        finally:
+            os.dup2(kept, 2)
+            os.close(kept)
+
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+os.environ.setdefault("KERAS_BACKEND", "tensorflow")
+
+with _quiet():
+    import keras as _keras
+
+    if _keras.backend.backend() == "tensorflow":
+        import tensorflow as _tf
+
+        _tf.get_logger().setLevel("ERROR")
+        # Kernels are made at the first use, and say so; make the first use here.
+        _tf.constant(0.0).numpy()
+
+keras: Any = _keras
+ops: Any = _keras.ops
+layers: Any = _keras.layers
+
+
+def limit_threads(count: int) -> None:
+    """Let one operation use `count` cores; has no effect once anything has run.
+
+    Args:
+        count: number of cores, at least 1.
+    """
+    if keras.backend.backend() == "tensorflow":
+        with contextlib.suppress(RuntimeError):
+            _tf.config.threading.set_intra_op_parallelism_threads(count)
+            _tf.config.threading.set_inter_op_parallelism_threads(1)
+
+
+def seed_everything(seed: int) -> None:
+    """Seed Python, numpy and the backend, so that a training can be repeated."""
+    keras.utils.set_random_seed(seed)
+
+
+def compile_call(
+    call: Callable[..., Any], shapes: list[tuple[int, ...]], *, jit: bool
+) -> Callable[..., list[Array]]:
+    """Make one compiled function of fixed float32 shapes.
+
+    Args:
+        call: takes one tensor per shape, returns a list of tensors.
+        shapes: the shapes, batch first.
+        jit: whether XLA compiles it; else a plain graph.
+
+    Returns:
+        A function of numpy arrays to a list of numpy arrays.
+    """
+    if keras.backend.backend() == "tensorflow":
+        specs = [_tf.TensorSpec(shape, _tf.float32) for shape in shapes]
+        graph = _tf.function(call, input_signature=specs, jit_compile=jit)
+        with _quiet():
+            concrete = graph.get_concrete_function()
+            concrete(*(_tf.zeros(shape) for shape in shapes))
+        return lambda *arrays: [
+            np.asarray(part) for part in concrete(*map(_tf.constant, arrays))
+        ]
+    return lambda *arrays: [
+        keras.ops.convert_to_numpy(part)
+        for part in call(*map(keras.ops.convert_to_tensor, arrays))
+    ]

@@ -1,0 +1,192 @@
+"""The two networks, built by our own code from a few numbers of the manifest.
+
+**Life**: an LSTM over the window, one softmax over the remaining life. A strided
+convolution first averages the window in short blocks: single rows are mostly noise,
+and the LSTM then takes a fifth of the steps. **Autoencoder**: a convolution down to a
+few numbers and back, trained on healthy windows; it sees readings alone, never age,
+counts or time.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+from models.backend import keras, layers, ops
+
+MAX_WIDTH = 4096
+
+
+@dataclass(frozen=True)
+class LifeSpec:
+    """Shape of the life network.
+
+    Attributes:
+        window: rows W of the sequence.
+        sensors: features F of a row.
+        static: width of the static input, F + 4.
+        classes: outcomes of the softmax.
+        units: LSTM widths, first to last.
+        block: rows that the convolution takes together.
+        filters: its width.
+        hidden: width of the dense layer; 0 leaves it out.
+        dropout: share dropped between the layers while training.
+        hide_age: share of training windows whose age is hidden, so that the network
+            also serves machines whose age nobody knows.
+    """
+
+    window: int
+    sensors: int
+    static: int
+    classes: int
+    units: tuple[int, ...] = (64, 32)
+    block: int = 5
+    filters: int = 32
+    hidden: int = 64
+    dropout: float = 0.1
+    hide_age: float = 0.1
+
+    def __post_init__(self) -> None:
+        _bounded("life network", self.window, self.sensors, self.static, self.classes)
+        _bounded("life network", *self.units, self.block, self.filters)
+        _bounded("life network", self.hidden + 1)
+
+
+@dataclass(frozen=True)
+class AutoencoderSpec:
+    """Shape of the autoencoder.
+
+    Attributes:
+        window: rows W of the sequence.
+        sensors: features F of a row.
+        rows: newest rows that it looks at, at most W.
+        block: rows that the convolution takes together.
+        filters: its width.
+        code: numbers in the bottleneck.
+        recent: newest rows over which the residual is averaged.
+    """
+
+    window: int
+    sensors: int
+    rows: int = 30
+    block: int = 5
+    filters: int = 24
+    code: int = 6
+    recent: int = 10
+
+    def __post_init__(self) -> None:
+        _bounded("autoencoder", self.window, self.sensors, self.rows, self.block)
+        _bounded("autoencoder", self.filters, self.code, self.recent)
+        if self.rows > self.window or self.recent > self.rows:
+            msg = f"autoencoder: expected recent <= rows <= window, found {self}"
+            raise ValueError(msg)
+
+    def fitted(self) -> AutoencoderSpec:
+        """The same for a short window: no more rows than there are."""
+        rows = min(self.rows, self.window)
+        block = min(self.block, rows)
+        return replace(self, rows=rows, block=block, recent=min(self.recent, rows))
+
+
+def _bounded(what: str, *numbers: int) -> None:
+    for number in numbers:
+        if not 1 <= number <= MAX_WIDTH:
+            msg = f"{what}: expected sizes within 1..{MAX_WIDTH}, found {number}"
+            raise ValueError(msg)
+
+
+class HideAge(layers.Layer):  # type: ignore[misc]  # Keras ships no types
+    """While training, act now and then as if the age were unknown."""
+
+    def __init__(self, sensors: int, share: float, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self._sensors = sensors
+        self._share = share
+        self._seeds = keras.random.SeedGenerator()
+
+    def call(self, static: Any, training: bool = False) -> Any:
+        """Take and return (n, F + 4); columns F + 1 and F + 2 are the age."""
+        if not training or self._share <= 0:
+            return static
+        drawn = keras.random.uniform((ops.shape(static)[0], 1), seed=self._seeds)
+        kept = ops.cast(drawn >= self._share, static.dtype)
+        first = self._sensors + 1
+        age = static[:, first : first + 2] * kept
+        return ops.concatenate([static[:, :first], age, static[:, first + 2 :]], axis=1)
+
+
+def build_life(spec: LifeSpec) -> Any:
+    """Keras model of [(n, W, F), (n, F + 4)] to (n, classes) logits."""
+    sequence = keras.Input((spec.window, spec.sensors))
+    given = keras.Input((spec.static,))
+    static = HideAge(spec.sensors, spec.hide_age)(given)
+    deviation = sequence - ops.expand_dims(static[:, : spec.sensors], 1)
+    x = layers.Concatenate()([sequence, deviation])
+    if spec.block > 1:
+        x = layers.Conv1D(
+            spec.filters,
+            2 * spec.block,
+            strides=spec.block,
+            padding="same",
+            activation="tanh",
+        )(x)
+    x = layers.Concatenate()(
+        [x, layers.RepeatVector(x.shape[1])(static[:, spec.sensors :])]
+    )
+    for i, units in enumerate(spec.units):
+        x = layers.LSTM(units, return_sequences=i < len(spec.units) - 1)(x)
+        x = layers.Dropout(spec.dropout)(x)
+    x = layers.Concatenate()([x, static[:, spec.sensors :]])
+    if spec.hidden:
+        x = layers.Dense(spec.hidden, activation="relu")(x)
+        x = layers.Dropout(spec.dropout)(x)
+    return keras.Model([sequence, given], layers.Dense(spec.classes)(x))
+
+
+def life_cdf(logits: Any) -> Any:
+    """F at the edges, (n, classes - 1), from logits (n, classes)."""
+    return ops.cumsum(ops.softmax(logits), axis=-1)[:, :-1]
+
+
+class RankedLoss(keras.losses.Loss):  # type: ignore[misc]  # Keras ships no types
+    """Distance of F from the step at the true life, at every edge that is known.
+
+    The mean of the squared error (ranked probability score) and of the cross-entropy
+    of "failed by this edge". Both are proper, so their sum is. A target of -1 marks an
+    edge beyond the end of observation (censored): it asks nothing of F.
+    """
+
+    def call(self, targets: Any, logits: Any) -> Any:
+        """Take (n, edges) of 0, 1 or -1 and (n, classes) logits; give (n,)."""
+        cdf = ops.clip(life_cdf(logits), 1e-6, 1.0 - 1e-6)
+        known = ops.cast(targets >= 0, cdf.dtype)
+        squared = ops.square(targets - cdf)
+        entropy = -(targets * ops.log(cdf) + (1.0 - targets) * ops.log(1.0 - cdf))
+        loss = known * (0.5 * entropy + 2.0 * squared)
+        return ops.sum(loss, axis=-1) / ops.maximum(ops.sum(known, axis=-1), 1.0)
+
+
+def build_autoencoder(spec: AutoencoderSpec) -> Any:
+    """Keras model of (n, rows, F) deviations to their reconstruction, same shape."""
+    given = keras.Input((spec.rows, spec.sensors))
+    steps = -(-spec.rows // spec.block)
+    x = layers.Conv1D(
+        spec.filters,
+        2 * spec.block,
+        strides=spec.block,
+        padding="same",
+        activation="tanh",
+    )(given)
+    x = layers.Dense(spec.code)(layers.Flatten()(x))
+    x = layers.Dense(steps * spec.filters, activation="tanh")(x)
+    x = layers.Reshape((steps, spec.filters))(x)
+    x = layers.Conv1DTranspose(
+        spec.sensors, 2 * spec.block, strides=spec.block, padding="same"
+    )(x)
+    return keras.Model(given, x[:, : spec.rows])
+
+
+def recent_deviation(sequence: Any, static: Any, spec: AutoencoderSpec) -> Any:
+    """The autoencoder's input (n, rows, F): newest rows less the own baseline."""
+    base = ops.expand_dims(static[:, : spec.sensors], 1)
+    return sequence[:, spec.window - spec.rows :] - base

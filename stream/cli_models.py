@@ -1,0 +1,92 @@
+"""`foreshock train`, `foreshock evaluate`: learn from histories, and say how well."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from stream.cli_common import (
+    ConfigFile,
+    JsonOption,
+    SeedOption,
+    SetOption,
+    out,
+    print_json,
+    say,
+    settings_from,
+)
+
+
+def train(
+    config: ConfigFile,
+    seed: SeedOption = 0,
+    overrides: SetOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Train the models of every machine type and write their bundles.
+
+    **Examples**
+
+    foreshock train configs/cmapss.yaml --seed 1
+
+    foreshock train configs/cmapss.yaml --set dataset.subset=FD002 --json
+    """
+    settings = settings_from(config, overrides)
+    from stream import training
+
+    result = training.train(settings, seed=seed, progress=say)
+    _report(result, as_json)
+
+
+def evaluate(
+    config: ConfigFile,
+    seed: SeedOption = 0,
+    html: Annotated[
+        Path | None,
+        typer.Option("--html", metavar="PATH", help="Write a page with plots."),
+    ] = None,
+    overrides: SetOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Measure the models beside the classical baselines.
+
+    **Examples**
+
+    foreshock evaluate configs/cmapss.yaml --html report.html
+
+    foreshock evaluate configs/cmapss.yaml --json > metrics.json
+    """
+    settings = settings_from(config, overrides)
+    from stream import evaluation
+
+    result = evaluation.evaluate(settings, seed=seed, html=html)
+    _report(result, as_json)
+
+
+def _report(result: dict[str, Any], as_json: bool) -> None:
+    if as_json:
+        print_json(result)
+        return
+    for name, value in flat(result):
+        out.print(f"{name:48} {value}", soft_wrap=True)
+
+
+def flat(tree: dict[str, Any], above: str = "") -> list[tuple[str, str]]:
+    """Nested figures as dotted names with short texts, in their order.
+
+    Example:
+        >>> flat({"rul": {"rmse_capped": 12.345678}})
+        [('rul.rmse_capped', '12.35')]
+    """
+    found: list[tuple[str, str]] = []
+    for key, value in tree.items():
+        name = f"{above}{key}"
+        if isinstance(value, dict):
+            found += flat(value, f"{name}.")
+        elif isinstance(value, float):
+            found.append((name, f"{value:.4g}"))
+        else:
+            found.append((name, str(value)))
+    return found

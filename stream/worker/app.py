@@ -1,0 +1,176 @@
+"""The composition root: builds what a worker process does and runs it.
+
+Each role is a Faust app and a consumer group of its own (`ID-score`, `ID-archive`,
+`ID-repartition`), so that a slow archive holds up no score, whether they share a
+process or not.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+from collections.abc import Sequence
+from contextlib import suppress
+from typing import Protocol
+
+import faust
+import structlog
+
+from stream.core.scoring import Scorer
+from stream.errors import OutsideError, UserError
+from stream.worker import log
+from stream.worker.access import access_of
+from stream.worker.archive import ArchiveRole, Sink
+from stream.worker.buses import Bus, kafka_bus
+from stream.worker.repartition import RepartitionRole
+from stream.worker.score import ScoreRole
+from stream.worker.settings import Settings
+
+_log = structlog.get_logger()
+
+_LOOK_S = 0.5
+_STOP_WITHIN_S = 60.0
+
+
+class Role(Protocol):
+    """Something a worker does: a Faust app, ready to start."""
+
+    app: faust.App
+
+
+def run(settings: Settings, roles: Sequence[str]) -> int:
+    """Run roles until SIGTERM or SIGINT; returns the process's exit code.
+
+    Args:
+        settings: The plant's.
+        roles: Of ``score``, ``archive`` and ``repartition``.
+
+    Raises:
+        UserError: if topics or bundles do not fit the settings.
+        OutsideError: if the brokers cannot be reached.
+    """
+    log.set_up(settings)
+    bus = kafka_bus(settings, access_of(settings))
+    asyncio.run(check_topics(settings, bus, roles))
+    scorers = _scorers(settings) if "score" in roles else []
+    code = asyncio.run(_serve(settings, bus, roles, scorers))
+    if code:
+        # A service of Faust that hangs must not keep a dead worker alive.
+        os._exit(code)
+    return code
+
+
+async def _serve(
+    settings: Settings, bus: Bus, roles: Sequence[str], scorers: Sequence[Scorer]
+) -> int:
+    running = [make_role(name, settings, bus, scorers) for name in roles]
+    return await serve([role.app for role in running])
+
+
+def make_role(
+    name: str, settings: Settings, bus: Bus, scorers: Sequence[Scorer]
+) -> Role:
+    """Build a role, not started yet."""
+    if name == "score":
+        return ScoreRole(settings, bus, scorers, settings.input.settle_s)
+    if name == "archive":
+        return ArchiveRole(settings, bus, make_sink(settings))
+    return RepartitionRole(settings, bus)
+
+
+def make_sink(settings: Settings) -> Sink:
+    """Return where the archive writes: InfluxDB, or files where none is named."""
+    influx = settings.influx
+    if influx.url is None:
+        from connectors.line_files import FileSink  # noqa: PLC0415 - one of two
+
+        return FileSink(influx.directory, influx.file_bytes)
+    from connectors.influx import InfluxSink  # noqa: PLC0415 - one of two
+
+    token = influx.token.get_secret_value() if influx.token else ""
+    return InfluxSink(
+        url=influx.url,
+        org=str(influx.org),
+        bucket=str(influx.bucket),
+        token=token,
+        batch_lines=influx.batch_lines,
+        timeout_s=influx.timeout_s,
+    )
+
+
+def _scorers(settings: Settings) -> list[Scorer]:
+    from stream.bundles import scorers_of  # noqa: PLC0415 - loads TensorFlow
+
+    return scorers_of(settings)
+
+
+async def check_topics(settings: Settings, bus: Bus, roles: Sequence[str]) -> None:
+    """Make sure that the topics are there and equally partitioned.
+
+    Raises:
+        UserError: naming the topic, what was expected and what was found.
+        OutsideError: if the brokers cannot be reached.
+    """
+    names = settings.topics.names()
+    wanted = {
+        "score": ("scores", "quarantine", "state", "machines", "audit", "alerts"),
+        "archive": ("scores", "quarantine"),
+        "repartition": ("readings", "keyed"),
+    }
+    source = "keyed" if settings.input.repartition else "readings"
+    needed = dict.fromkeys([source, *(t for role in roles for t in wanted[role])])
+    try:
+        count = {t: await bus.reader.partitions(names[t]) for t in needed}
+    except Exception as error:
+        brokers = ", ".join(settings.kafka.brokers)
+        raise OutsideError(f"cannot reach the brokers {brokers}: {error}") from error
+    for setting, partitions in count.items():
+        if not partitions:
+            raise UserError(
+                f"topics.{setting}: there is no topic {names[setting]!r};"
+                " make the topics with: foreshock topics create CONFIG"
+            )
+    for setting in {"scores", "quarantine", "state"} & set(count):
+        if "score" in roles and count[setting] != count[source]:
+            raise UserError(
+                f"topics.{setting}: expected {count[source]} partitions, as many as"
+                f" {names[source]!r} has, found {count[setting]}. A changed partition"
+                " count moves machines away from their state: make new topics under"
+                " new names and a new app.id"
+            )
+
+
+async def serve(apps: Sequence[faust.App], stop: asyncio.Event | None = None) -> int:
+    """Run apps until SIGTERM or SIGINT, or until one of them crashes.
+
+    Returns:
+        0 if they were asked to stop and did, 1 otherwise.
+    """
+    stop = stop or asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    started: list[faust.App] = []
+    try:
+        for app in apps:
+            started.append(app)
+            await app.start()
+        while not (stop.is_set() or any(a.crashed or a.should_stop for a in apps)):
+            with suppress(TimeoutError):
+                async with asyncio.timeout(_LOOK_S):
+                    await stop.wait()
+        clean = not any(app.crashed for app in apps)
+    finally:
+        stopped = await _stop(started)
+    return 0 if clean and stopped and not any(app.crashed for app in apps) else 1
+
+
+async def _stop(apps: Sequence[faust.App]) -> bool:
+    try:
+        async with asyncio.timeout(_STOP_WITHIN_S):
+            await asyncio.gather(*(app.stop() for app in apps))
+    except TimeoutError:
+        _log.error("the worker did not stop in time", within_s=_STOP_WITHIN_S)
+        return False
+    return True

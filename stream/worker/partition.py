@@ -1,0 +1,365 @@
+"""One partition in one generation of the group: batches in, checkpoints out.
+
+The protocol, and why nothing is lost or counted twice:
+
+1. The first batch restores the state from the state topic; flow is shut until then.
+2. Each batch is decoded, scored and sent; its Faust event is kept, not acknowledged.
+3. A checkpoint (timer, rebalance, stop) waits until the bus has acknowledged all
+   outputs, asks the group whether this worker still owns the partition, writes the
+   changed blocks of state and then the position, waits for these, and only then
+   acknowledges the events, which lets Faust commit.
+
+A crash between any two steps re-reads some records. Those up to the position are
+dropped, those in a block's offset are skipped by the core, the rest is computed again
+and gives the same messages under the same ids.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import msgspec
+import structlog
+
+from stream.core.pipeline import Outcome, Pipeline
+from stream.core.readings import RawRecord, Reject, Tally
+from stream.worker.bus import Outbox, Producer, TopicReader
+from stream.worker.claims import Claims
+from stream.worker.quarantine import headers_of
+from stream.worker.silence import Silence
+from stream.worker.state_topic import IDLE, POSITION, Idle, Position, packed, understood
+
+_log = structlog.get_logger()
+
+
+class Batch(Protocol):
+    """A Faust message that carries one fetched batch."""
+
+    value: Any
+    offset: int
+    first: int
+    skipped: int
+    generation_id: int
+
+
+class Event(Protocol):
+    """A Faust event; ``ack`` lets its batch be committed."""
+
+    message: Any
+
+    def ack(self) -> bool:
+        """Acknowledge the batch."""
+
+
+class Halt(RuntimeError):
+    """The worker must stop: going on would lose or double readings."""
+
+
+@dataclass(frozen=True, slots=True)
+class Shared:
+    """What all partitions of a worker have in common.
+
+    Attributes:
+        topics: Names of the topics by setting.
+        source: The topic that readings come from.
+        producer: Where messages go.
+        reader: Reads the state topic.
+        claims: The register of machines; None where readings are keyed by ourselves.
+        make: Builds a pipeline for a partition.
+        in_thread: Runs a function off the event loop, one at a time.
+        still_owner: Asks the group whether a partition, whose oldest unacknowledged
+            offset is given, is still ours in a generation.
+        earliest: First offset that a partition still holds.
+        lease_s: How long an answer of the group stands, in s.
+    """
+
+    topics: dict[str, str]
+    source: str
+    producer: Producer
+    reader: TopicReader
+    claims: Claims | None
+    make: Callable[[int], Pipeline]
+    in_thread: Callable[..., Awaitable[Any]]
+    still_owner: Callable[[int, int, int], Awaitable[bool]]
+    earliest: Callable[[int], Awaitable[int]]
+    lease_s: float
+
+
+@dataclass(slots=True)
+class Partition:
+    """State and open ends of one partition.
+
+    Attributes:
+        shared: What it shares with the others.
+        number: Number of the partition.
+        generation: The group's generation in which it was assigned.
+        closed: Whether batches are ignored from now on in this generation.
+        closing: Whether this is about to be so: batches not begun are left alone.
+        totals: How all readings of this generation ended.
+    """
+
+    shared: Shared
+    number: int
+    generation: int
+    closed: bool = False
+    closing: bool = False
+    totals: Tally = field(default_factory=Tally)
+    lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+    _pipeline: Pipeline | None = None
+    _silence: Silence = field(default_factory=Silence)
+    _position: Position = field(default_factory=Position)
+    _written: Position = field(default_factory=Position)
+    _last: int | None = None
+    _events: list[Event] = field(default_factory=list)
+    _since: Tally = field(default_factory=Tally)
+    _outbox: Outbox | None = None
+
+    async def batch(self, event: Event) -> None:
+        """Take one batch in, and send what it gives.
+
+        Raises:
+            Halt: if batches do not follow one another.
+            stream.core.snapshot.Unreadable: if the saved state cannot be read.
+        """
+        async with self.lock:
+            message: Batch = event.message
+            if self.closed or self.closing or message.generation_id != self.generation:
+                return
+            pipeline = self._pipeline or await self._restore(message)
+            self._check_order(message)
+            records = message.value
+            if message.first <= self._position.offset:
+                done = self._position.offset
+                records = [r for r in records if r.offset > done]
+            outcome = await self._through(pipeline, records)
+            await self._send(outcome)
+            self._position = Position(max(message.offset, self._position.offset))
+            self._last = message.offset
+            self._events.append(event)
+            # The payloads are decoded: only the offsets are needed from here on.
+            message.value = None
+
+    async def _through(
+        self, pipeline: Pipeline, records: Sequence[RawRecord]
+    ) -> Outcome:
+        decoded = await self.shared.in_thread(_decode, pipeline, records)
+        new = pipeline.machines.take_new()
+        claims = self.shared.claims
+        if claims is not None:
+            await claims.settle(self.number, new)
+            for name in claims.split:
+                pipeline.refuse(name)
+        self._silence.heard(decoded.readings, time.monotonic())
+        outcome: Outcome = await self.shared.in_thread(pipeline.run, decoded)
+        return outcome
+
+    async def _restore(self, message: Batch) -> Pipeline:
+        shared = self.shared
+        records = await shared.reader.read(shared.topics["state"], self.number)
+        saved = understood(records)
+        pipeline = shared.make(self.number)
+        refused = list(shared.claims.split) if shared.claims else []
+        for warning in pipeline.load(list(saved.blocks.values()), refused):
+            _log.warning("state", partition=self.number, told=warning)
+        pipeline.touch(saved.stale)
+        self._position = self._written = saved.position
+        self._outbox = Outbox(shared.producer)
+        await self._check_reach(message)
+        self._silence.start(pipeline, time.monotonic())
+        idle = saved.idle
+        at = (saved.position.offset, saved.position.turn)
+        if idle is not None and (idle.offset, idle.turn) == at:
+            await self._release(pipeline, idle)
+        self._pipeline = pipeline
+        _log.info(
+            "restored",
+            partition=self.number,
+            generation=self.generation,
+            position=saved.position.offset,
+            machines=len(pipeline.machines),
+        )
+        return pipeline
+
+    async def _check_reach(self, message: Batch) -> None:
+        """Make sure that the batch begins where the state ends."""
+        at, first = self._position.offset, message.first
+        if first <= at + 1:
+            return
+        earliest = await self.shared.earliest(self.number)
+        told: dict[str, Any] = {"partition": self.number, "state_at": at}
+        told["first"] = first
+        if at < 0:
+            # No state: the very start, or a group older than its state topic.
+            if first - message.skipped > earliest:
+                _log.warning("no state found: windows start cold", **told)
+        elif earliest > at + 1:
+            _log.error(
+                "readings expired before they were read", lost_to=earliest, **told
+            )
+        elif first - message.skipped > at + 1:
+            raise Halt(
+                f"partition {self.number}: the state ends at offset {at}, but the group"
+                f" has committed up to {first}: the state topic lacks the rest"
+            )
+
+    def _check_order(self, message: Batch) -> None:
+        if self._last is None:
+            return
+        expected = self._last + 1 + message.skipped
+        if message.first != expected:
+            raise Halt(
+                f"partition {self.number}: expected a batch from offset {expected},"
+                f" found one from {message.first}"
+            )
+
+    async def _send(self, outcome: Outcome) -> None:
+        assert self._outbox is not None  # noqa: S101 - set by _restore
+        send, topics = self._outbox.send, self.shared.topics
+        for key, value in outcome.messages:
+            await send(topics["scores"], self.number, key, value)
+        for reject in outcome.rejects:
+            record = reject.record
+            headers = headers_of(reject, self.shared.source, self.number)
+            topic = topics["quarantine"]
+            await send(topic, self.number, record.key, record.value, headers)
+        self._since.add(outcome.tally)
+
+    @property
+    def machines(self) -> int:
+        """Count of machines that have a place in the state."""
+        pipeline = self._pipeline
+        return sum(map(len, pipeline.machines.names)) if pipeline else 0
+
+    async def checkpoint(self) -> bool:
+        """Make everything so far durable; returns False if ownership is lost."""
+        async with self.lock:
+            return await self._checkpoint()
+
+    async def _checkpoint(self) -> bool:
+        if self._pipeline is None or self.closed:
+            return not self.closed
+        if not self._events and self._position == self._written:
+            return True
+        assert self._outbox is not None  # noqa: S101 - set by _restore
+        events, self._events = self._events, []
+        since, self._since = self._since, Tally()
+        position = self._position
+        blocks = await self.shared.in_thread(_dump, self._pipeline, position)
+        await self._outbox.acknowledged()
+        lease = time.monotonic() + self.shared.lease_s
+        oldest = events[0].message.first if events else position.offset + 1
+        if not await self.shared.still_owner(self.number, oldest, self.generation):
+            self.closed = True
+            return False
+        topic = self.shared.topics["state"]
+        for key, value in blocks:
+            if time.monotonic() > lease:
+                self.closed = True
+                return False
+            await self._outbox.send(topic, self.number, key.encode(), value)
+        if events:
+            await self._audit(events, since)
+        value = msgspec.msgpack.encode(position)
+        await self._outbox.send(topic, self.number, POSITION, value)
+        await self._outbox.acknowledged()
+        self._written = position
+        for event in events:
+            event.ack()
+        self.totals.add(since)
+        _log.info("checkpoint", partition=self.number, **_told(position, blocks, since))
+        return True
+
+    async def _audit(self, events: Sequence[Event], since: Tally) -> None:
+        """Say on a topic what became of the records since the last checkpoint."""
+        assert self._outbox is not None  # noqa: S101 - set by _restore
+        told = {
+            "schema": 1,
+            "topic": self.shared.source,
+            "partition": self.number,
+            "first": events[0].message.first,
+            "last": events[-1].message.offset,
+            "records": since.records,
+            "readings": since.readings,
+            "values": since.values,
+            "windows": since.windows,
+        }
+        key = f"{self.shared.source}/{self.number}".encode()
+        value = msgspec.json.encode(told)
+        await self._outbox.send(self.shared.topics["audit"], 0, key, value)
+
+    async def release_silent(self, idle_after_s: Sequence[float]) -> None:
+        """Release what machines hold back that have been silent for so long.
+
+        Args:
+            idle_after_s: Per machine type, the silence in s.
+        """
+        async with self.lock:
+            if self._pipeline is None or self.closed:
+                return
+            silent = self._silence.machines(time.monotonic(), idle_after_s)
+            names = self._pipeline.holding_back(silent)
+            if not names or not await self._checkpoint():
+                return
+            assert self._outbox is not None  # noqa: S101 - set by _restore
+            at = self._position
+            idle = Idle(at.offset, at.turn, names)
+            topic, value = self.shared.topics["state"], msgspec.msgpack.encode(idle)
+            # Durable before its scores are, so that a restart repeats it.
+            await self._outbox.send(topic, self.number, IDLE, value)
+            await self._outbox.acknowledged()
+            await self._release(self._pipeline, idle)
+
+    async def _release(self, pipeline: Pipeline, idle: Idle) -> None:
+        outcome = await self.shared.in_thread(
+            pipeline.release, idle.machines, idle.offset
+        )
+        self._position = Position(idle.offset, idle.turn + 1)
+        await self._send(outcome)
+
+    async def close(self) -> None:
+        """Finish the batch in hand, checkpoint, and take nothing more."""
+        async with self.lock:
+            await self._checkpoint()
+            self.closed = True
+
+
+def _decode(pipeline: Pipeline, records: Sequence[RawRecord]) -> Any:
+    """Decode; a record that trips us up is quarantined, and costs itself alone."""
+    try:
+        return pipeline.decode(records)
+    except Exception:  # noqa: BLE001 - whatever it is, it costs its record alone
+        _log.exception("decoding failed: records are taken one by one")
+    good, bad = [], []
+    for record in records:
+        try:
+            pipeline.decode([record])
+        except Exception as error:  # noqa: BLE001 - whatever it is, it is a bug of ours
+            bad.append(Reject(record, "internal_error", type(error).__name__))
+        else:
+            good.append(record)
+    decoded = pipeline.decode(good)
+    decoded.rejects += bad
+    decoded.tally.records += len(bad)
+    decoded.tally.bump(decoded.tally.readings, "quarantined.internal_error", len(bad))
+    return decoded
+
+
+def _dump(pipeline: Pipeline, position: Position) -> list[tuple[str, bytes]]:
+    blocks = pipeline.dump(position.offset, position.turn)
+    return [(key, packed(data)) for key, data in blocks]
+
+
+def _told(
+    position: Position, blocks: list[tuple[str, bytes]], since: Tally
+) -> dict[str, Any]:
+    return {
+        "position": position.offset,
+        "records": since.records,
+        "blocks": len(blocks),
+        "bytes": sum(len(value) for _, value in blocks),
+        **dict(since.readings),
+    }

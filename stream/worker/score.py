@@ -1,0 +1,228 @@
+"""The scoring agent: readings in; scores, rejects, state and audit out.
+
+The Faust side of scoring: one app, one agent, and for each partition a queue and a task
+of its own, so that a partition that waits (for a claim, for the bus) holds no other
+back. What happens to a batch stands in `partition.py`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import Any
+
+import faust
+import structlog
+from faust.types import TP
+
+from stream.core.pipeline import Pipeline
+from stream.core.scoring import Scorer
+from stream.worker.buses import Bus
+from stream.worker.claims import Claims
+from stream.worker.partition import Event, Partition, Shared
+from stream.worker.plant import kinds_of, rules_of, type_of
+from stream.worker.settings import Settings
+from stream.worker.split import report
+
+_log = structlog.get_logger()
+
+_QUEUE = 4
+"""Batches of one partition that may wait beside Faust's own buffer."""
+
+_LOOK_S = 1.0
+
+
+@dataclass(slots=True)
+class _Lane:
+    """A partition, the batches waiting for it, and the task that takes them."""
+
+    partition: Partition
+    queue: asyncio.Queue[Event]
+    task: asyncio.Task[None] | None = None
+
+
+@dataclass(slots=True)
+class ScoreRole:
+    """Scores readings in one worker process.
+
+    Args:
+        settings: The plant's.
+        bus: Where readings come from and scores go to.
+        scorers: One model per machine type, warmed up.
+        settle_s: How long a machine's claim must stand before it is scored; 0 on a bus
+            that this process alone writes to.
+    """
+
+    settings: Settings
+    bus: Bus
+    scorers: Sequence[Scorer]
+    settle_s: float
+    app: faust.App = field(init=False)
+    source: str = field(init=False)
+    _lanes: dict[int, _Lane] = field(default_factory=dict)
+    _shared: Shared | None = None
+    _claims: Claims | None = None
+    _thread: ThreadPoolExecutor = field(
+        default_factory=lambda: ThreadPoolExecutor(1, "score")
+    )
+
+    def __post_init__(self) -> None:
+        """Build the app; it is started by the caller."""
+        topics = self.settings.topics
+        keyed = self.settings.input.repartition
+        self.source = topics.keyed if keyed else topics.readings
+        group = f"{self.settings.app.id}-score"
+        self.app = self.bus.app(group, {self.source})
+        transport: Any = self.app.transport
+        transport.drain = self.drain
+        topic = self.app.topic(
+            self.source, key_serializer="raw", value_serializer="raw"
+        )
+        self.app.agent(topic, name="score")(self._agent)
+        for job in (self._follow, self._checkpoints, self._reports):
+            self.app.task(self._guarded(job))
+
+    async def _agent(self, stream: Any) -> None:
+        async for event in stream.noack().events():
+            lane = self._lane(event)
+            if lane is not None:
+                await lane.queue.put(event)
+
+    @property
+    def _consumer(self) -> Any:
+        """Faust's consumer, which has more to it than Faust's types know."""
+        return self.app.consumer
+
+    def _lane(self, event: Any) -> _Lane | None:
+        message = event.message
+        generation = self.app.consumer_generation_id
+        if message.generation_id != generation:
+            return None
+        lane = self._lanes.get(message.partition)
+        if lane is None or lane.partition.generation != generation:
+            self._drop_old(generation)
+            shared = self._shared or self._share()
+            lane = _Lane(
+                Partition(shared, message.partition, generation), asyncio.Queue(_QUEUE)
+            )
+            lane.task = asyncio.create_task(self._run(lane))
+            self._lanes[message.partition] = lane
+        return lane
+
+    def _drop_old(self, generation: int) -> None:
+        """Forget lanes of older generations: others may own their partitions now."""
+        for number, lane in list(self._lanes.items()):
+            if lane.partition.generation != generation:
+                assert lane.task is not None  # noqa: S101 - set where it is made
+                lane.task.cancel()
+                del self._lanes[number]
+
+    async def _run(self, lane: _Lane) -> None:
+        try:
+            if self._claims is not None:
+                await self._claims.ready()
+            while True:
+                await lane.partition.batch(await lane.queue.get())
+        except Exception as error:  # noqa: BLE001 - whatever it is, stop the worker
+            await self._fail(error)
+
+    async def _fail(self, error: Exception) -> None:
+        """Stop the worker: a batch that failed never comes again, so no going on."""
+        _log.error("worker stops", error=f"{type(error).__name__}: {error}")
+        _log.debug("worker stops", exc_info=error)
+        for lane in self._lanes.values():
+            lane.partition.closed = True
+        self._consumer.abandon()
+        await self.app.crash(error)
+
+    async def drain(self) -> None:
+        """Finish what is in hand and checkpoint; before a rebalance and at the end."""
+        await asyncio.gather(*(self._close(lane) for lane in self._lanes.values()))
+
+    async def _close(self, lane: _Lane) -> None:
+        # What waits in the queue has not been touched: the next owner reads it again.
+        lane.partition.closing = True
+        await lane.partition.close()
+
+    def _guarded(self, job: Callable[[], Any]) -> Callable[[], Any]:
+        async def run() -> None:
+            try:
+                await job()
+            except Exception as error:  # noqa: BLE001 - whatever it is, stop the worker
+                await self._fail(error)
+
+        return run
+
+    async def _follow(self) -> None:
+        self._share()
+        if self._claims is not None:
+            await self._claims.follow()
+
+    async def _checkpoints(self) -> None:
+        idle_s = [k.idle_after_ns / 1e9 for k in self.settings.machine_types.values()]
+        while not self.app.should_stop:
+            await self.app.sleep(self.settings.state.interval_s)
+            for lane in list(self._lanes.values()):
+                await lane.partition.checkpoint()
+                await lane.partition.release_silent(idle_s)
+
+    async def _reports(self) -> None:
+        """Report machines found split; the owner of partition 0 speaks for all."""
+        while not self.app.should_stop:
+            await self.app.sleep(_LOOK_S)
+            if self._claims is None:
+                return
+            if TP(self.source, 0) in self._consumer.assignment():
+                alerts = self.settings.topics.alerts
+                await report(self._claims, self.app.producer, alerts, self.source)
+
+    def _share(self) -> Shared:
+        if self._shared is not None:
+            return self._shared
+        settings, app = self.settings, self.app
+        if not settings.input.repartition:
+            self._claims = Claims(
+                self.bus.reader, app.producer, settings.topics.machines, self.settle_s
+            )
+        self._shared = Shared(
+            topics=settings.topics.names(),
+            source=self.source,
+            producer=app.producer,
+            reader=self.bus.reader,
+            claims=self._claims,
+            make=self._pipeline,
+            in_thread=self._in_thread,
+            still_owner=self._still_owner,
+            earliest=self._earliest,
+            lease_s=settings.kafka.session_timeout_s / 2,
+        )
+        return self._shared
+
+    def _pipeline(self, partition: int) -> Pipeline:
+        return Pipeline(
+            kinds_of(self.settings),
+            self.scorers,
+            rules_of(self.settings),
+            type_of(self.settings),
+            (self.source, partition),
+            room=lambda: self._machines() < self.settings.limits.machines,
+        )
+
+    def _machines(self) -> int:
+        return sum(lane.partition.machines for lane in self._lanes.values())
+
+    async def _in_thread(self, function: Callable[..., Any], *args: Any) -> Any:
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._thread, function, *args)
+
+    async def _still_owner(self, partition: int, offset: int, generation: int) -> bool:
+        tp = TP(self.source, partition)
+        owned: bool = await self._consumer.still_owner(tp, offset, generation)
+        return owned
+
+    async def _earliest(self, partition: int) -> int:
+        tp = TP(self.source, partition)
+        found = await self._consumer.earliest_offsets(tp)
+        return int(found[tp])
