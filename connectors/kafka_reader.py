@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.structs import ConsumerRecord
 
 from connectors.kafka import Access, tls_context
@@ -39,9 +40,13 @@ class KafkaReader:
 
     async def partitions(self, topic: str) -> int:
         """Return how many partitions a topic has; 0 if there is no such topic."""
-        async with self._consumer() as consumer:
-            await consumer.topics()
-            return len(consumer.partitions_for_topic(topic) or ())
+        admin = AIOKafkaAdminClient(**self._config)
+        await admin.start()
+        try:
+            (found,) = await admin.describe_topics([topic])
+            return 0 if found["error_code"] else len(found["partitions"])
+        finally:
+            await admin.close()
 
     async def read(self, topic: str, partition: int) -> list[ConsumerRecord]:
         """Return all records from the start to the end as it stands now."""

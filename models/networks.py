@@ -9,91 +9,10 @@ counts or time.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
 from typing import Any
 
 from models.backend import keras, layers, ops
-
-MAX_WIDTH = 4096
-
-
-@dataclass(frozen=True)
-class LifeSpec:
-    """Shape of the life network.
-
-    Attributes:
-        window: rows W of the sequence.
-        sensors: features F of a row.
-        static: width of the static input, F + 4.
-        classes: outcomes of the softmax.
-        units: LSTM widths, first to last.
-        block: rows that the convolution takes together.
-        filters: its width.
-        hidden: width of the dense layer; 0 leaves it out.
-        dropout: share dropped between the layers while training.
-        hide_age: share of training windows whose age is hidden, so that the network
-            also serves machines whose age nobody knows.
-    """
-
-    window: int
-    sensors: int
-    static: int
-    classes: int
-    units: tuple[int, ...] = (64, 32)
-    block: int = 5
-    filters: int = 32
-    hidden: int = 64
-    dropout: float = 0.1
-    hide_age: float = 0.1
-
-    def __post_init__(self) -> None:
-        _bounded("life network", self.window, self.sensors, self.static, self.classes)
-        _bounded("life network", *self.units, self.block, self.filters)
-        _bounded("life network", self.hidden + 1)
-
-
-@dataclass(frozen=True)
-class AutoencoderSpec:
-    """Shape of the autoencoder.
-
-    Attributes:
-        window: rows W of the sequence.
-        sensors: features F of a row.
-        rows: newest rows that it looks at, at most W.
-        block: rows that the convolution takes together.
-        filters: its width.
-        code: numbers in the bottleneck.
-        recent: newest rows over which the residual is averaged.
-    """
-
-    window: int
-    sensors: int
-    rows: int = 30
-    block: int = 5
-    filters: int = 24
-    code: int = 6
-    recent: int = 10
-
-    def __post_init__(self) -> None:
-        _bounded("autoencoder", self.window, self.sensors, self.rows, self.block)
-        _bounded("autoencoder", self.filters, self.code, self.recent)
-        if self.rows > self.window or self.recent > self.rows:
-            msg = f"autoencoder: expected recent <= rows <= window, found {self}"
-            raise ValueError(msg)
-
-    def fitted(self) -> AutoencoderSpec:
-        """The same for a short window: no more rows than there are."""
-        rows = min(self.rows, self.window)
-        block = min(self.block, rows)
-        return replace(self, rows=rows, block=block, recent=min(self.recent, rows))
-
-
-def _bounded(what: str, *numbers: int) -> None:
-    for number in numbers:
-        if not 1 <= number <= MAX_WIDTH:
-            msg = f"{what}: expected sizes within 1..{MAX_WIDTH}, found {number}"
-            raise ValueError(msg)
-
+from models.networks_spec import AutoencoderSpec, LifeSpec
 
 class HideAge(layers.Layer):  # type: ignore[misc]  # Keras ships no types
     """While training, act now and then as if the age were unknown."""
@@ -190,3 +109,10 @@ def recent_deviation(sequence: Any, static: Any, spec: AutoencoderSpec) -> Any:
     """The autoencoder's input (n, rows, F): newest rows less the own baseline."""
     base = ops.expand_dims(static[:, : spec.sensors], 1)
     return sequence[:, spec.window - spec.rows :] - base
+
+
+def residual(model: Any, sequence: Any, static: Any, spec: AutoencoderSpec) -> Any:
+    """Mean residual of the newest rows, (n, F), from the life network's inputs."""
+    given = recent_deviation(sequence, static, spec)
+    error = given - model(given, training=False)
+    return ops.mean(error[:, spec.rows - spec.recent :], axis=1)

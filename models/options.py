@@ -65,6 +65,8 @@ class TrainingOptions:
         filters: width of the block convolution.
         block: rows that it takes together.
         dropout: share dropped between the layers.
+        hide_age: share of training windows whose age is hidden, so that machines of
+            unknown age can be served too.
         folds: groups of machines; each is held out once, and its network joins the
             ensemble that is served.
         held_out: share of machines kept from the autoencoder, for its calibration.
@@ -82,6 +84,7 @@ class TrainingOptions:
     filters: int = 32
     block: int = 5
     dropout: float = 0.1
+    hide_age: float = 0.03
     folds: int = 5
     held_out: float = 0.3
     max_windows: int = 60_000

@@ -10,92 +10,13 @@ learns from healthy windows, with machines of its own held out.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
 
 import numpy as np
-import numpy.typing as npt
 
-from models import anomaly, calibrate, features, train_anomaly, train_life
-from models.distribution import Doubles, LifeAxis
+from models import features, train_anomaly, train_life
 from models.errors import TrainingError
-from models.networks import AutoencoderSpec, LifeSpec
 from models.options import MIN_FAILURES, Examples, Layout, Step, TrainingOptions
-from models.train_life import Curve
-
-Weights = list[npt.NDArray[np.float32]]
-
-
-@dataclass(frozen=True)
-class OutOfFold:
-    """Predictions for training windows by networks that never saw their machine.
-
-    Calibrated by maps that were learnt on the other machines; aligned on axis 0.
-
-    Attributes:
-        machine: (n,) int32.
-        age: (n,) rows seen of the machine so far.
-        life: (n,) true remaining life, or time to the end of observation.
-        censored: (n,) bool.
-        rul: (n, 3) quantiles.
-        risk: (n,) within [0, 1].
-    """
-
-    machine: npt.NDArray[np.int32]
-    age: npt.NDArray[np.float32]
-    life: npt.NDArray[np.float32]
-    censored: npt.NDArray[np.bool_]
-    rul: npt.NDArray[np.float32]
-    risk: npt.NDArray[np.float32]
-
-
-@dataclass(frozen=True)
-class LifeModel:
-    """The risk and remaining-life half; None in a bundle of too few failures."""
-
-    axis: LifeAxis
-    spec: LifeSpec
-    members: tuple[Weights, ...]
-    pit: calibrate.PitMap
-    out_of_fold: OutOfFold
-
-
-@dataclass(frozen=True)
-class AnomalyModel:
-    """The anomaly half."""
-
-    spec: AutoencoderSpec
-    weights: Weights
-    whitening: anomaly.Whitening
-    exceedance: anomaly.Exceedance
-
-
-@dataclass(frozen=True)
-class Trained:
-    """Everything that training found; `models.bundle.save` writes it.
-
-    Attributes:
-        layout: what was asked for.
-        options: how it was learnt.
-        features: the frozen preprocessing.
-        life: None where fewer than `MIN_FAILURES` failures were seen.
-        anomaly: always there.
-        curves: one learning curve per stage.
-        notes: sentences for the user.
-        machines: number of machines (lives) learnt from.
-        failures: those of them that failed.
-        windows: windows learnt from.
-    """
-
-    layout: Layout
-    options: TrainingOptions
-    features: features.FeatureSpec
-    life: LifeModel | None
-    anomaly: AnomalyModel
-    curves: tuple[Curve, ...]
-    notes: tuple[str, ...] = field(default=())
-    machines: int = 0
-    failures: int = 0
-    windows: int = 0
+from models.trained import Curve, Trained
 
 
 def train(
@@ -162,7 +83,3 @@ def _features(examples: Examples, layout: Layout) -> features.FeatureSpec:
     except ValueError as problem:
         raise TrainingError(str(problem)) from problem
 
-
-def doubles(values: npt.NDArray[np.float32]) -> Doubles:
-    """The same numbers in double precision."""
-    return values.astype(np.float64)

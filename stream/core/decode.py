@@ -112,6 +112,7 @@ class Decoder:
         careful = self._careful(records, odd, rejects, tally.values)
         column = _merged(usual, careful)
         column = self._without_future(records, column, rejects)
+        rejects.sort(key=lambda reject: (reject.record.offset, reject.position))
         tally.readings.update(f"quarantined.{reject.reason}" for reject in rejects)
         code = self._numbers(column.machine)
         self._compare_keys(records, column, tally.values)
@@ -127,7 +128,7 @@ class Decoder:
         """Decode what has the usual form; return it, and where the rest stands."""
         decode, limit = self._typed.decode, self._rules.max_bytes
         index, found, odd = [], [], []
-        keys: list[int] = []
+        quotes: list[int] = []
         for i, record in enumerate(records):
             value = record.value
             try:
@@ -136,18 +137,18 @@ class Decoder:
                 odd.append(i)
                 continue
             index.append(i)
-            # A key that stands twice must not pass: count the keys.
-            keys.append(value.count(b'":') if len(value) <= limit else -1)  # type: ignore[union-attr,arg-type]
+            # A key that stands twice must not pass, nor an escape: count the quotes.
+            quotes.append(value.count(b'"') if len(value) <= limit else -1)  # type: ignore[union-attr,arg-type]
         if self._rules.form == "telegraf" or not found:
             return self._nothing(), list(range(len(records)))
         tuples = [msgspec.structs.astuple(f.values) for f in found]
         values = np.array(tuples, np.float64).reshape(len(found), len(self._column))
-        expected = 3 + np.count_nonzero(~np.isnan(values), axis=1)
-        expected += np.array([f.schema != 0 for f in found])
+        texts = np.count_nonzero(~np.isnan(values), axis=1)
+        texts += [4 + (f.schema != 0) + isinstance(f.time, str) for f in found]
         lookup = self._lookup
         named = [f.machine in lookup or is_machine_name(f.machine) for f in found]
         times, timed = self._times([f.time for f in found])
-        good = (expected == np.array(keys)) & named & timed
+        good = (2 * texts == np.array(quotes)) & named & timed
         where = np.array(index, np.int64)
         odd += where[~good].tolist()
         names = [f.machine for f, g in zip(found, good, strict=True) if g]
@@ -215,7 +216,10 @@ class Decoder:
         self, records: Sequence[RawRecord], column: _Column, rejects: list[Reject]
     ) -> _Column:
         """Reject readings too far ahead of their record's own timestamp."""
-        stamp = np.array([r.timestamp for r in records], np.int64)[column.record]
+        stamps = np.array([r.timestamp for r in records], np.int64)
+        # A timestamp is anything its producer says: keep it within ns of 64 bits.
+        stamps = np.minimum(stamps, event_time.LAST // 1_000_000)
+        stamp = stamps[column.record]
         limit = stamp * 1_000_000 + self._rules.future_ns
         future = (column.time_ns > limit) & (stamp >= 0)
         for i in np.flatnonzero(future):

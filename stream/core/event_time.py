@@ -84,7 +84,8 @@ def parse_or_none(value: object, rule: TimeRule) -> int | None:
 
 
 def _parse_number(value: float, rule: TimeRule) -> int:
-    if not math.isfinite(value):
+    # An integer of any length is finite, but isfinite() takes only what fits a float.
+    if not isinstance(value, int) and not math.isfinite(value * SECOND):
         raise BadTime("bad_time", "expected a finite number")
     for unit in UNITS if rule.unit == "auto" else (rule.unit,):
         at = _to_ns(value, UNITS[unit])
@@ -168,8 +169,8 @@ def _parse_whole_numbers(values: Sequence[object], rule: TimeRule) -> Ints | Non
 
 
 def _parse_texts(values: Sequence[object]) -> Ints | None:
-    lengths = set(map(len, values))  # type: ignore[arg-type]  # all are str here
-    if min(lengths) < _SHORTEST or max(lengths) > _LONGEST:
+    lengths = np.array([len(text) for text in values])  # type: ignore[arg-type]  # all are str here
+    if lengths.min() < _SHORTEST or lengths.max() > _LONGEST:
         return None
     try:
         texts = np.array(values, f"S{_LONGEST}")
@@ -179,6 +180,9 @@ def _parse_texts(values: Sequence[object]) -> Ints | None:
     if not _usual_form(letters):
         return None
     last = np.argmax(letters == ord("Z"), axis=1)
+    # NUL characters after the Z cannot be told from numpy's padding.
+    if (last + 1 != lengths).any():
+        return None
     letters[np.arange(len(values)), last] = 0
     try:
         at: Ints = texts.astype("U").astype("M8[ns]").astype(np.int64)

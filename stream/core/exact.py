@@ -124,7 +124,8 @@ def readings_of(record: RawRecord, rules: Rules) -> Iterator[Exact | Rejected]:
         return
     for part, telegraf in parts:
         try:
-            yield _telegraf(part, rules) if telegraf else _reading(part, rules)
+            body = _an_object(part, "each metric to be an object")
+            yield _telegraf(body, rules) if telegraf else _reading(body, rules)
         except Rejected as error:
             yield error
         except event_time.BadTime as error:
@@ -148,8 +149,8 @@ def _parse(value: bytes | None, rules: Rules) -> object:
         raise Rejected("not_json", str(error)) from error
 
 
-def _split(parsed: object, rules: Rules) -> list[tuple[_Object, bool]]:
-    """Return the objects that each hold one reading, and whether it is Telegraf's."""
+def _split(parsed: object, rules: Rules) -> list[tuple[object, bool]]:
+    """Return what should each hold one reading, and whether it is Telegraf's."""
     body = _an_object(parsed, "a JSON object")
     telegraf = rules.form == "telegraf" or (
         rules.form == "auto"
@@ -164,9 +165,7 @@ def _split(parsed: object, rules: Rules) -> list[tuple[_Object, bool]]:
         raise Rejected(
             "not_object", "expected 'metrics' to be a list that is not empty"
         )
-    return [
-        (_an_object(metric, "each metric to be an object"), True) for metric in metrics
-    ]
+    return [(metric, True) for metric in metrics]
 
 
 def _an_object(value: object, expected: str) -> _Object:

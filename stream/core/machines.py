@@ -75,10 +75,15 @@ class Machines:
         self.lookup[name] = REFUSED_SECOND_PARTITION
         return (code % self._types, code // self._types) if code >= 0 else None
 
-    def restore(self, kind: int, number: int, name: str) -> None:
-        """Give a machine the number it had; leaves a refusal as it is."""
-        if name not in self.lookup:
-            self._put(kind, number, name)
+    def restore(self, kind: int, number: int, name: str) -> bool:
+        """Give a machine the number it had; returns whether it has it now.
+
+        It has not if it is refused, or if it is of another type by now.
+        """
+        if name in self.lookup or self._type_of(name) != kind:
+            return False
+        self._put(kind, number, name)
+        return True
 
     def free_gaps(self) -> None:
         """After restoring: let numbers that no machine has be given again."""

@@ -114,13 +114,16 @@ class Pipeline:
         Args:
             silent: Per type, ascending numbers of machines.
         """
-        held = {}
+        held, lookup = {}, self.machines.lookup
         for state, names, machines in zip(
             self.states, self.machines.names, silent, strict=True
         ):
+            # A machine refused before its first row has a number, but no state yet.
+            state.grow(len(names))
             numbers = state.rows.holding(machines).tolist()
-            if numbers:
-                held[state.kind.name] = [names[number] for number in numbers]
+            mine = [names[n] for n in numbers if lookup[names[n]] >= 0]
+            if mine:
+                held[state.kind.name] = mine
         return held
 
     def release(self, silent: Mapping[str, Sequence[str]], offset: int) -> Outcome:
@@ -213,6 +216,12 @@ class Pipeline:
                 continue
             warning = snapshot.load(block, self.states[kind], kind, self.machines)
             warnings.append(warning)
+            moved = [n for n in block.names if n and n not in self.machines.lookup]
+            if moved:
+                warnings.append(
+                    f"{len(moved)} machines, {moved[0]!r} among them, are no longer of"
+                    f" type {block.type!r}: their state is dropped"
+                )
         self.machines.free_gaps()
         self.machines.take_new()
         return sorted(set(filter(None, warnings)))

@@ -139,7 +139,8 @@ class RowMaker:
             offset: Offset that their rows carry: the partition's position.
             tally: Takes the ends of the readings released.
         """
-        machines = self.holding(machines)
+        # A machine restored from a later checkpoint has this release behind it.
+        machines = self.holding(machines[self.applied[machines] <= offset])
         if not len(machines):
             return self._no_rows()
         self.idle[machines] = True

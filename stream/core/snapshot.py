@@ -3,7 +3,12 @@
 State goes out in blocks of `BLOCK` machines of one type, since one message per machine
 would be more than is read at many machines. Each carries the format's version and the
 offset up to which its partition is in it; of two blocks the one with the higher
-(offset, turn) is the truth. Values are raw float32, times int64 ns.
+(offset, turn) is the truth, of equals the one written later. Values are raw float32,
+times int64 ns.
+
+After a crash in the middle of a checkpoint, some blocks are ahead of the others. What
+is in them is skipped when it comes again, machine by machine, and a block keeps its
+rank when it is written again before the partition has caught up with it.
 
 What a changed configuration does to old state: rows of sensors that both know are
 kept, new sensors start as absent, a longer window fills up as rows come. A type whose
@@ -20,7 +25,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stream.core.machines import Machines
-from stream.core.readings import MachineType, Readings
+from stream.core.readings import NEVER, MachineType, Readings
 from stream.core.rows import RowMaker
 from stream.core.windows import Rings
 
@@ -43,6 +48,8 @@ class TypeState:
         self.kind = kind
         self.rows = RowMaker(kind)
         self.rings = Rings(kind)
+        self.ranks: dict[int, tuple[int, int]] = {}
+        """Offset and turn of each block that was loaded."""
 
     def grow(self, machines: int) -> None:
         """Make room for that many machines, doubling so that growth stays cheap."""
@@ -65,12 +72,17 @@ def dump(
         offset: Offset up to which the partition's records are in the state.
         turn: How often silent machines were released at this very offset.
     """
+    # Machines may have a number, but no row yet.
+    state.grow(len(names))
     mine = names[block * BLOCK : (block + 1) * BLOCK]
     machines = np.arange(len(mine)) + block * BLOCK
     rows, rings, line = state.rows, state.rings, state.rows.waiting
     waiting = np.flatnonzero(line.machine // BLOCK == block)
     values, times = rings.dump(machines)
+    applied = np.maximum(rows.applied[machines], offset)
+    offset, turn = max((offset, turn), state.ranks.get(block, (-1, 0)))
     arrays = {
+        "applied": applied,
         "high": rows.high[machines],
         "last": rows.last[machines],
         "seen": rows.seen[machines],
@@ -146,18 +158,26 @@ def load(block: Block, state: TypeState, kind: int, machines: Machines) -> str:
 
     Returns:
         A warning in words if rows could not be kept, else an empty text.
+
+    Raises:
+        Unreadable: if an array is damaged.
     """
-    for place, name in enumerate(block.names):
-        if name:
-            machines.restore(kind, block.block * BLOCK + place, name)
-    state.grow(block.block * BLOCK + len(block.names))
-    at = np.arange(len(block.names)) + block.block * BLOCK
-    state.rows.applied[at] = block.offset
+    base = block.block * BLOCK
+    # Free numbers and those of refused machines stay empty: others may get them.
+    have = [
+        place
+        for place, name in enumerate(block.names)
+        if name and machines.restore(kind, base + place, name)
+    ]
+    arrays = _arrays(block, have)
+    state.grow(base + len(block.names))
+    state.ranks[block.block] = (block.offset, block.turn)
+    at = np.array(have, np.int64) + base
+    state.rows.applied[at] = arrays["applied"]
     mine, theirs = _shared(block.sensors, list(state.kind.sensor_names))
     if block.every_ns != state.kind.every_ns or not mine:
         what = "its grid has changed" if mine else "it shares no sensor with its state"
         return f"machine type {block.type!r} starts cold: {what}"
-    arrays = {name: _unpacked(packed) for name, packed in block.arrays.items()}
     rows, rings = state.rows, state.rings
     for name in ("high", "last", "idle", "tick"):
         getattr(rows, name)[at] = arrays[name]
@@ -165,9 +185,13 @@ def load(block: Block, state: TypeState, kind: int, machines: Machines) -> str:
         getattr(rings, name)[at] = arrays[name]
     for name in ("seen", "held", "held_at"):
         getattr(rows, name)[at[:, None], mine] = arrays[name][:, theirs]
+    # With more lateness than before, rows that were made must not be overtaken.
+    made = np.flatnonzero(rows.last[at] != NEVER)
+    floor = rows.last[at[made]] + state.kind.lateness_ns
+    rows.high[at[made]] = np.maximum(rows.high[at[made]], floor)
     _load_rings(state, at, mine, theirs, arrays)
     line = Readings(
-        arrays["waiting_machine"] + block.block * BLOCK,
+        arrays["waiting_machine"] + base,
         arrays["waiting_time"],
         _columns(arrays["waiting_values"], mine, theirs, len(state.kind.sensors)),
         arrays["waiting_offset"],
@@ -217,6 +241,19 @@ def _columns(
 
 def _packed(array: NDArray[Any]) -> tuple[str, tuple[int, ...], bytes]:
     return array.dtype.str, array.shape, array.tobytes()
+
+
+def _arrays(block: Block, have: list[int]) -> dict[str, NDArray[Any]]:
+    """Return the arrays, of the machines at some places of the block alone."""
+    try:
+        arrays = {name: _unpacked(packed) for name, packed in block.arrays.items()}
+        mine = np.isin(arrays["waiting_machine"], have)
+    except (KeyError, TypeError, ValueError) as error:
+        raise Unreadable(f"damaged state record: {error}") from error
+    return {
+        name: array[mine] if name.startswith("waiting_") else array[have]
+        for name, array in arrays.items()
+    }
 
 
 def _unpacked(packed: tuple[str, list[int], bytes]) -> NDArray[Any]:

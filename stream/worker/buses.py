@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import tempfile
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import faust
@@ -32,7 +34,9 @@ class Bus:
 
     def app(self, group: str, batch_topics: set[str]) -> faust.App:
         """Return a new app: a consumer group that takes some topics in batches."""
-        app = faust.App(group, broker=self.broker, **self.options)
+        # Faust makes a folder for tables, of which there are none here.
+        folder = Path(tempfile.gettempdir()) / f"foreshock-{group}"
+        app = faust.App(group, broker=self.broker, datadir=folder, **self.options)
         transport: Any = app.transport
         transport.batch_topics = batch_topics
         return app

@@ -22,6 +22,8 @@ def _time_zone(name: str) -> str:
     return name
 
 
+Count = Annotated[Whole, Field(ge=1, le=10_000)]
+Width = Annotated[Whole, Field(ge=1, le=4096)]
 TimeZone = Annotated[str, AfterValidator(_time_zone)]
 
 
@@ -79,16 +81,19 @@ Dataset = Annotated[CmapssDataset | CsvDataset, Field(discriminator="kind")]
 
 
 class Training(Section):
-    """How `foreshock train` and `foreshock evaluate` learn."""
+    """How `foreshock train` and `foreshock evaluate` learn; named as in `models`."""
 
-    epochs: Annotated[Whole, Field(ge=1, le=10_000)] = 60
-    patience: Annotated[Whole, Field(ge=1, le=10_000)] = 8
-    batch_size: Annotated[Whole, Field(ge=1, le=65_536)] = 256
-    learning_rate: Annotated[Number, Field(gt=0, le=1)] = 0.001
-    units: Annotated[
-        tuple[Annotated[Whole, Field(ge=1, le=1024)], ...], Field(min_length=1)
-    ] = (64, 32)
+    epochs: Count = 6
+    patience: Count = 3
+    batch_size: Annotated[Count, Field(le=65_536)] = 256
+    learning_rate: Annotated[Number, Field(gt=0, le=1)] = 0.002
+    units: Annotated[tuple[Width, ...], Field(min_length=1)] = (64, 32)
+    hidden: Annotated[Whole, Field(ge=0, le=4096)] = 64
+    filters: Width = 32
+    block: Annotated[Count, Field(le=100)] = 5
     dropout: Annotated[Number, Field(ge=0, lt=1)] = 0.1
-    held_out: Annotated[Number, Field(gt=0, lt=1)] = 0.2
+    hide_age: Annotated[Number, Field(ge=0, le=1)] = 0.03
     folds: Annotated[Whole, Field(ge=2, le=20)] = 5
-    seeds: Annotated[Whole, Field(ge=1, le=100)] = 3
+    held_out: Annotated[Number, Field(gt=0, lt=1)] = 0.3
+    max_windows: Annotated[Whole, Field(ge=1)] = 60_000
+    anomaly_epochs: Count = 12

@@ -110,8 +110,11 @@ def _explain(
         yield path, f"expected {context['max_length']} entries at most, found more"
     else:
         where = (*path, "kind") if kind == "union_tag_invalid" else path
-        wanted = _EXPECTED.get(kind, item["msg"].lower()).format(**context)
-        yield where, f"expected {wanted}, found {_shown(tree, where, hidden)}"
+        known = _EXPECTED.get(kind)
+        wanted = known.format(**context) if known else item["msg"].lower()
+        is_key = item["loc"][-1:] == ("[key]",)
+        found = repr(path[-1]) if is_key else _shown(tree, where, hidden)
+        yield where, f"expected {wanted}, found {found}"
 
 
 def _unknown(key: str, models: Sequence[type[BaseModel]]) -> str:
@@ -184,6 +187,9 @@ def _get(tree: Any, path: KeyPath) -> Any:
             tree = tree[int(key)]
         elif isinstance(tree, Mapping) and key in tree:
             tree = tree[key]
+        elif isinstance(tree, str) and key.isdigit():
+            # One text stands for a list of one.
+            continue
         else:
             return None
     return tree
@@ -205,7 +211,7 @@ def _shown(tree: Any, path: KeyPath, hidden: Sequence[KeyPath]) -> str:
 
 
 def _origin(path: KeyPath, origins: Mapping[KeyPath, str]) -> str:
-    for end in range(len(path), 0, -1):
+    for end in range(len(path), -1, -1):
         if path[:end] in origins:
             return f" ({origins[path[:end]]})"
     return ""

@@ -44,10 +44,11 @@ class Merged:
     def put(self, path: KeyPath, value: Any, origin: str) -> None:
         """Set one value, making the mappings on the way."""
         level = self.tree
-        for key in path[:-1]:
+        for depth, key in enumerate(path[:-1], start=1):
             below = level.get(key)
             if not isinstance(below, dict):
                 below = level[key] = {}
+                self.origins[path[:depth]] = origin
             level = below
         level[path[-1]] = value
         self.origins[path] = origin
@@ -86,7 +87,7 @@ def merge(
         ConfigError: The YAML file cannot be read at all.
     """
     tree, origins = read_yaml(path)
-    merged = Merged(tree, origins)
+    merged = Merged(tree, {(): str(path)} | origins)
     for secret in secrets:
         if _get(tree, secret) is not None:
             merged.faults.append(_misplaced(secret, origins.get(secret, str(path))))

@@ -1,14 +1,24 @@
 """The contract of the transports on `memory://`, and what only it promises."""
 
+import asyncio
 import uuid
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, ClassVar
 
+import faust
 import pytest
+from faust.exceptions import ImproperlyConfigured
+from faust.types import TP, ConsumerMessage
+from faust.types.transports import ConsumerT
 
 from connectors import faust_memory
-from connectors.memory_log import Log, drop_log, open_log
-from tests.contracts.bus import Bus
+from connectors.faust_batches import BatchMessage
+from connectors.faust_memory_driver import PlainMemoryConsumer
+from connectors.faust_run import running, serve
+from connectors.memory_log import Ack, Log, Record, drop_log, open_log
+from tests.contracts import bus as contract_bus
+from tests.contracts.bus import Bus, Worker, contiguous, numbered, started, until
+from tests.contracts.chaos import Chaos
 from tests.contracts.transport import CHECKS, Check
 
 
@@ -52,3 +62,159 @@ def bus() -> Iterator[MemoryBus]:
 @pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__)
 async def test_contract(check: Check, bus: Bus) -> None:
     await check(bus)
+
+
+# The proof that the list bites.
+
+
+class FaustsArithmetic(PlainMemoryConsumer):
+    """Batches on Faust's own bookkeeping, delivery and stop."""
+
+    async def _getmany(self, *args: Any, **options: Any) -> Any:
+        fetched = await super()._getmany(*args, **options)
+        return {tp: [records] for tp, records in fetched.items()}
+
+    def _to_message(self, tp: TP, record: Any) -> ConsumerMessage:
+        generation = self.app.consumer_generation_id
+        return BatchMessage(tp, record, 0, generation)
+
+    def abandon(self) -> None:
+        """Give up nothing."""
+
+
+class FaustsTransport(faust_memory.Transport):
+    Consumer: ClassVar[type[ConsumerT]] = FaustsArithmetic
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "commits_go_on_after_a_first_batch_of_one_record",
+        "one_commit_covers_forty_batches",
+        "nothing_unfinished_is_committed",
+        "stop_drains_and_commits_at_once",
+    ],
+)
+async def test_faust_without_us_breaks_the_contract(
+    name: str, bus: MemoryBus, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(faust_memory, "Transport", FaustsTransport)
+    monkeypatch.setattr(contract_bus, "PATIENCE_S", 1.0)
+    monkeypatch.setattr(Worker, "consumer", property(lambda self: self.app.consumer))
+    check = next(check for check in CHECKS if check.__name__ == name)
+    with pytest.raises(AssertionError):
+        await check(bus)
+
+
+@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("batches", [True, False], ids=["batch", "record"])
+async def test_group_in_chaos(seed: int, batches: bool, bus: MemoryBus) -> None:
+    chaos = Chaos(bus, bus.log, seed, batches=batches, refused=0.05)
+    assert await chaos.run() == []
+
+
+# What only memory:// promises.
+
+
+async def test_dead_member_is_not_seen_any_more(bus: MemoryBus) -> None:
+    await bus.create("t", 1)
+    await bus.write("t", 0, numbered(10))
+    dead = Worker(bus, ["t"], ack=False)
+    heir = Worker(bus, ["t"])
+    async with started(dead):
+        await until(lambda: dead.events)
+        consumer: Any = dead.consumer
+        producer = dead.app.producer
+        consumer.fence()
+        dead.ack_all()
+        assert not await consumer.commit()
+        sent = await producer.send("out", None, b"x", 0, None, None)
+        assert not bus.log.topic("out")[0].records
+        async with started(heir):
+            await until(lambda: heir.values("t", 0) == numbered(10))
+        assert isinstance(sent, asyncio.Future)
+        assert not sent.done()
+
+
+async def test_send_is_answered_late_or_refused_or_written_twice(
+    bus: MemoryBus,
+) -> None:
+    answers = {
+        b"late": Ack(delay_s=0.01),
+        b"refused": Ack(error=OSError("disk full")),
+        b"twice": Ack(copies=2),
+    }
+    bus.log.on_send = lambda _topic, _partition, value: answers[value or b""]
+    app = Worker(bus, ["t"]).app
+    async with running(app):
+        late = await app.producer.send("out", None, b"late", 0, None, None)
+        assert isinstance(late, asyncio.Future)
+        assert not late.done()
+        await app.producer.flush()
+        assert late.done()
+        with pytest.raises(OSError, match="disk full"):
+            await app.producer.send_and_wait("out", None, b"refused", 0, None, None)
+        twice = await app.producer.send_and_wait("out", None, b"twice", 0, None, None)
+    values = [record.value for record in bus.log.topic("out")[0].read(0, 9)]
+    assert values == [b"late", b"twice", b"twice"]
+    assert twice.offset == 2
+
+
+async def test_any_cut_of_batches_gives_the_same_records(bus: MemoryBus) -> None:
+    await bus.create("t", 1)
+    await bus.write("t", 0, numbered(100))
+
+    def cut(_topic: str, _partition: int, records: list[Record]) -> list[Record]:
+        return records[: 1 + records[0].offset % 7]
+
+    bus.log.on_fetch = cut
+    worker = Worker(bus, ["t"])
+    async with started(worker):
+        await until(lambda: len(worker.all_values()) == 100)
+    assert len(worker.events) > 14
+    assert worker.values("t", 0) == numbered(100)
+    assert list(contiguous(worker)) == []
+
+
+async def test_tables_recover_from_their_changelog(bus: MemoryBus) -> None:
+    async def life(values: list[bytes]) -> dict[str, int]:
+        app = faust.App("table", store="memory://", web_enabled=False, **bus.settings)
+        topic = app.topic("t", key_serializer="raw", value_serializer="raw")
+        table = app.Table("counts", partitions=1, default=int)
+        seen: list[Any] = []
+
+        @app.agent(topic)
+        async def count(stream: Any) -> None:
+            async for value in stream:
+                table[value.decode()] += 1
+                seen.append(value)
+
+        await bus.write("t", 0, values)
+        async with running(app):
+            await until(lambda: len(seen) == len(values))
+            return dict(table)
+
+    await bus.create("t", 1)
+    assert await life([b"a", b"b", b"a"]) == {"a": 2, "b": 1}
+    assert await life([b"a"]) == {"a": 3, "b": 1}
+
+
+async def test_what_memory_cannot_do_is_refused(bus: MemoryBus) -> None:
+    threaded = Worker(bus, ["t"], producer_threaded=True)
+    with pytest.raises(ImproperlyConfigured, match="producer_threaded"):
+        _ = threaded.app.producer
+
+
+async def test_serve_ends_by_a_signal_like_stop(bus: MemoryBus) -> None:
+    stop = asyncio.Event()
+    stop.set()
+    assert await serve(Worker(bus, ["t"]).app, stop) == 0
+
+
+async def test_apps_of_one_name_share_a_log_one_after_another(bus: MemoryBus) -> None:
+    for turn in range(3):
+        worker = Worker(bus, ["t"])
+        async with running(worker.app):
+            await bus.write("t", 0, [b"%d" % turn])
+            await until(lambda: worker.events)
+        assert worker.all_values() == [b"%d" % turn]

@@ -45,7 +45,7 @@ async def until(condition: Callable[[], object], why: str = "") -> None:
     """Wait for a condition; fail after `PATIENCE_S`."""
     try:
         async with asyncio.timeout(PATIENCE_S):
-            while not condition():  # noqa: ASYNC110 - the condition tells nobody
+            while not condition():
                 await asyncio.sleep(0.002)
     except TimeoutError:
         raise AssertionError(f"not in {PATIENCE_S} s: {why or condition}") from None

@@ -36,6 +36,7 @@ class Chaos:
         self.workers: list[Worker] = []
         self.finished: dict[int, set[int]] = {n: set() for n in range(PARTITIONS)}
         self.faults: list[str] = []
+        self._tasks: set[asyncio.Task[None]] = set()
         self.log.create_topic(TOPIC, PARTITIONS)
         self.group = self.log.group(bus.name("group"))
         self.group.on_commit = self._on_commit
@@ -81,22 +82,29 @@ class Chaos:
 
         async def drain() -> None:
             await asyncio.sleep(0)
-            if drains:
+            if drains and self.batches:
                 self._ack_some(worker, everything=True)
-            else:
+            elif self.batches:
                 worker.pending.clear()
+            else:
+                # Record by record, Faust waits for every event in hand.
+                tasks.add(asyncio.create_task(self._keep_acking(worker)))
+
+        tasks = self._tasks
 
         worker.app.transport.drain = drain  # type: ignore[attr-defined]
         self.workers.append(worker)
         await worker.app.start()
         return worker
 
+    async def _keep_acking(self, worker: Worker) -> None:
+        generation = worker.app.consumer_generation_id
+        while worker.app.consumer_generation_id == generation:
+            self._ack_some(worker, everything=True)
+            await asyncio.sleep(0.001)
+
     async def _end_of(self, worker: Worker) -> None:
         self.workers.remove(worker)
-        if not self.batches:
-            # Record by record the stop waits for every acknowledgement.
-            self._ack_some(worker, everything=True)
-            worker.ack = True
         await worker.app.stop()
 
     async def _die(self, worker: Worker) -> None:
@@ -149,6 +157,8 @@ class Chaos:
             for worker in list(self.workers):
                 worker.consumer.abandon()
                 await worker.app.stop()
+            for task in self._tasks:
+                task.cancel()
         for number, partition in enumerate(self.log.topic(TOPIC)):
             if self.finished[number] != set(range(partition.end)):
                 self.faults.append(f"p{number}: records lost")

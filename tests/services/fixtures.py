@@ -14,10 +14,10 @@ import pytest
 
 from tests.services import influx as influx_server
 from tests.services import kafka as kafka_server
+from tests.services import public_data
 from tests.services.errors import Missing
 from tests.services.influx import Influx
 
-DATA = "FORESHOCK_DATA"
 _SERVERS = {"kafka", "influx"}
 
 
@@ -84,21 +84,16 @@ def kcat() -> str:
 @pytest.fixture(scope="session")
 def data_dir() -> Path:
     """The folder of public data that `FORESHOCK_DATA` names."""
-    named = os.environ.get(DATA)
-    if not named:
-        give_up(Missing("public data", f"{DATA} is not set", f"export {DATA}=FOLDER"))
-    path = Path(named).resolve()
-    if not path.is_dir():
-        why = f"{DATA}={named} is not a folder"
-        give_up(Missing("public data", why, f"export {DATA}=FOLDER"))
-    return path
+    try:
+        return public_data.folder()
+    except Missing as missing:
+        give_up(missing)
 
 
 @pytest.fixture(scope="session")
-def cmapss_dir(data_dir: Path) -> Path:
-    """The folder of C-MAPSS text files: `cmapss` in the data folder, or itself."""
-    for path in (data_dir / "cmapss", data_dir):
-        if (path / "train_FD001.txt").is_file():
-            return path
-    why = f"no train_FD001.txt in {data_dir} or its folder cmapss"
-    give_up(Missing("C-MAPSS", why, "put the original text files there"))
+def cmapss_dir() -> Path:
+    """The folder of C-MAPSS text files, in the folder of public data."""
+    try:
+        return public_data.cmapss()
+    except Missing as missing:
+        give_up(missing)
