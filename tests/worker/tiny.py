@@ -110,7 +110,7 @@ def expected_scores(
         [TinyScorer() for _ in kinds],
         rules_of(settings),
         type_of(settings),
-        (topic, 0),
+        (topic, records[0].partition if records else 0),
     )
     outcome = pipeline.run(pipeline.decode(records))
     return {json.loads(value)["id"]: value for _, value in outcome.messages}
