@@ -70,13 +70,15 @@ def create(access: Access, specs: Sequence[TopicSpec]) -> list[str]:
     """
     with opened(KafkaAdminClient, access) as admin:
         there = _inspect(admin, [spec.name for spec in specs])
-        misfits = [
-            reason
-            for spec in specs
+        misfits = {
+            reason: spec.name
+            for spec in reversed(specs)
             if spec.name in there and (reason := misfit(spec, there[spec.name]))
-        ]
+        }
         if misfits:
-            raise BusError("\n".join(misfits))
+            # Ten topics of the same fault are one fault: the first one stands for it.
+            text = [f"topic {name}: {why}" for why, name in misfits.items()]
+            raise BusError("\n".join(reversed(text)))
         missing = [spec for spec in specs if spec.name not in there]
         if missing:
             _create(admin, missing)
@@ -91,8 +93,8 @@ def misfit(spec: TopicSpec, state: TopicState) -> str | None:
     """
     if state.partitions != spec.partitions:
         return (
-            f"topic {spec.name}: expected {spec.partitions} partitions, found"
-            f" {state.partitions}; machines are bound to partitions by their key, so"
+            f"expected {spec.partitions} partitions, found {state.partitions}; machines are"
+            " bound to partitions by their key, so"
             f" either set topics.partitions to {state.partitions}, or stop the"
             " producers, let the workers finish, delete all topics of this plant (the"
             " state too), create them anew and replay"
@@ -100,9 +102,9 @@ def misfit(spec: TopicSpec, state: TopicState) -> str | None:
     wanted = spec.config.get(_CLEANUP, "delete")
     if state.cleanup != wanted:
         return (
-            f"topic {spec.name}: expected cleanup.policy={wanted}, found"
-            f" {state.cleanup}; put it right with kafka-configs --alter --topic"
-            f" {spec.name} --add-config cleanup.policy={wanted}"
+            f"expected cleanup.policy={wanted}, found {state.cleanup}; put it right"
+            f" with kafka-configs --alter --topic {spec.name} --add-config"
+            f" cleanup.policy={wanted}"
         )
     return None
 

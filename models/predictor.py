@@ -22,7 +22,7 @@ from models.features import Floats, Inputs, Windows
 from models.prediction import WHY, Finish, Prediction
 from models.trained import Trained
 
-BUCKETS = (64, 1024)
+BUCKETS = (32, 256)
 Outputs = tuple[Floats | None, Floats]
 
 

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from rich.progress import BarColumn, TaskID, TextColumn, TimeElapsedColumn
+from rich.progress import Progress as RichProgress
 
 from stream.cli_common import (
     ConfigFile,
     JsonOption,
     SeedOption,
     SetOption,
+    err,
     out,
     print_json,
     say,
@@ -36,7 +42,12 @@ def train(
     settings = settings_from(config, overrides)
     from stream import training
 
-    result = training.train(settings, seed=seed, progress=say)
+    version = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
+    with steps() as progress:
+        result = training.train(settings, seed=seed, version=version, progress=progress)
+    for told in result.values():
+        for note in told["notes"]:
+            say(note)
     _report(result, as_json)
 
 
@@ -63,6 +74,40 @@ def evaluate(
 
     result = evaluation.evaluate(settings, seed=seed, html=html)
     _report(result, as_json)
+
+
+@contextmanager
+def steps() -> Iterator[Callable[[str, Any], None]]:
+    """Show the progress of training on standard error: a bar per stage.
+
+    Yields:
+        Called with the machine type and a step of `models`.
+    """
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TextColumn("{task.completed}/{task.total}"),
+        TextColumn("{task.fields[told]}"),
+        TimeElapsedColumn(),
+    )
+    with RichProgress(*columns, console=err) as bars:
+        tasks: dict[str, TaskID] = {}
+
+        def show(name: str, step: Any) -> None:
+            title = f"{name}: {step.stage}"
+            if title not in tasks:
+                tasks[title] = bars.add_task(title, total=step.total, told="")
+                if not err.is_terminal:
+                    say(title)
+            told = f"loss {step.loss:.4f}, held out {step.held_out:.4f}"
+            bars.update(
+                tasks[title],
+                completed=step.done,
+                total=step.total,
+                told=told if step.done else "",
+            )
+
+        yield show
 
 
 def _report(result: dict[str, Any], as_json: bool) -> None:

@@ -25,8 +25,10 @@ class History(Protocol):
     """What happened to machines: one row per machine and time.
 
     Attributes:
-        machines: Names; `machine` counts into them.
-        machine: Shape (rows,), index of each row's machine.
+        machines: Names of lives; `code` counts into them.
+        groups: Shape (lives,), number of the machine behind each life; its first
+            life bears its name.
+        code: Shape (rows,), index of each row's life.
         time_ns: Shape (rows,), int64, UTC nanoseconds since 1970.
         values: Shape (rows, sensors), float32 as the instruments sent them, NaN for
             absent.
@@ -36,7 +38,9 @@ class History(Protocol):
     @property
     def machines(self) -> Sequence[str]: ...  # noqa: D102 - described above
     @property
-    def machine(self) -> NDArray[np.integer]: ...  # noqa: D102
+    def groups(self) -> NDArray[np.int32]: ...  # noqa: D102
+    @property
+    def code(self) -> NDArray[np.int32]: ...  # noqa: D102
     @property
     def time_ns(self) -> NDArray[np.int64]: ...  # noqa: D102
     @property
@@ -90,18 +94,23 @@ def select(
     Returns:
         The rows, or None if there are none.
     """
-    wanted = np.array(
-        [pattern is None or fnmatchcase(name, pattern) for name in history.machines],
-        dtype=bool,
-    )
-    rows = np.flatnonzero(wanted[history.machine]) if wanted.size else np.empty(0, int)
+    names = machine_names(history)
+    wanted = [pattern is None or fnmatchcase(name, pattern) for name in names]
+    rows = np.flatnonzero(np.array(wanted, bool)[history.code])
     # Stable, so that rows of one machine at one time keep the order of the file.
-    rows = rows[np.lexsort((history.machine[rows], history.time_ns[rows]))][:limit]
+    rows = rows[np.lexsort((history.code[rows], history.time_ns[rows]))][:limit]
     if rows.size == 0:
         return None
     times = history.time_ns[rows]
-    count = np.unique(history.machine[rows]).size
+    count = np.unique(history.groups[history.code[rows]]).size
     return Selection(rows, int(count), int(times[0]), int(times[-1]))
+
+
+def machine_names(history: History) -> list[str]:
+    """The machine's name of each life: that of the machine's first one."""
+    groups = history.groups.tolist()
+    first = {group: i for i, group in reversed(list(enumerate(groups)))}
+    return [history.machines[first[group]] for group in groups]
 
 
 def readings(
@@ -120,11 +129,12 @@ def readings(
         ones are left out.
     """
     encode = msgspec.json.Encoder().encode
-    names, keys = list(history.sensors), [m.encode() for m in history.machines]
+    sensors, machines = list(history.sensors), machine_names(history)
+    keys = [name.encode() for name in machines]
     for start in range(0, selection.rows.size, _CHUNK_ROWS):
         rows = selection.rows[start : start + _CHUNK_ROWS]
         at_ns = history.time_ns[rows] + shift_ns
-        who = history.machine[rows].tolist()
+        who = history.code[rows].tolist()
         values = history.values[rows]
         absent: NDArray[np.bool_] = np.isnan(values)
         columns = zip(
@@ -136,9 +146,9 @@ def readings(
             strict=True,
         )
         for machine, at, time, row, gap in columns:
-            fields = zip(names, row, strict=True)
+            fields = zip(sensors, row, strict=True)
             record = {
-                "machine": history.machines[machine],
+                "machine": machines[machine],
                 "time": time,
                 "values": {k: v for k, v in fields if not (gap and isnan(v))},
             }

@@ -98,10 +98,6 @@ class Decoder:
         self._columns_of = [
             np.array([self._column[n] for n in kind.sensor_names]) for kind in types
         ]
-        self._scale = [np.array([s.scale for s in kind.sensors]) for kind in types]
-        self._shift = [np.array([s.offset for s in kind.sensors]) for kind in types]
-        self._low = [np.array([s.low for s in kind.sensors]) for kind in types]
-        self._high = [np.array([s.high for s in kind.sensors]) for kind in types]
         self._typed = _typed_decoder(tuple(names))
 
     def decode(self, records: Sequence[RawRecord]) -> Decoded:
@@ -273,7 +269,7 @@ class Decoder:
         own = raw[:, self._columns_of[kind]]
         foreign = np.count_nonzero(~np.isnan(raw)) - np.count_nonzero(~np.isnan(own))
         Tally.bump(tally.values, "unknown_sensor", foreign)
-        values = self._masked(kind, own, tally.values)
+        values = usable_values(self._types[kind], own, tally.values)
         usable = ~np.isnan(values).all(axis=1)
         Tally.bump(tally.readings, "masked_only", np.count_nonzero(~usable))
         mine = mine[usable]
@@ -285,18 +281,29 @@ class Decoder:
             offsets[column.record[mine]],
         )
 
-    def _masked(
-        self, kind: int, own: NDArray[np.float64], seen: Counter[str]
-    ) -> Floats:
-        with np.errstate(over="ignore"):
-            wide = own * self._scale[kind] + self._shift[kind]
-        huge = np.abs(wide) > _FLOAT32_LIMIT
-        outside = ((wide < self._low[kind]) | (wide > self._high[kind])) & ~huge
-        Tally.bump(seen, "non_finite", np.count_nonzero(huge))
-        Tally.bump(seen, "out_of_range", np.count_nonzero(outside))
-        wide[huge | outside] = np.nan
-        masked: Floats = wide.astype(np.float32)
-        return masked
+
+def usable_values(
+    kind: MachineType, raw: NDArray[np.float64], seen: Counter[str]
+) -> Floats:
+    """Return values in the sensors' units, masked where they cannot be used.
+
+    Args:
+        kind: The machine type.
+        raw: (n, sensors) values as they came; NaN is absent.
+        seen: Counts ``non_finite`` and ``out_of_range`` values.
+    """
+    scale, shift, low, high = np.array(
+        [(s.scale, s.offset, s.low, s.high) for s in kind.sensors]
+    ).T
+    with np.errstate(over="ignore"):
+        wide = raw * scale + shift
+    huge = np.abs(wide) > _FLOAT32_LIMIT
+    outside = ((wide < low) | (wide > high)) & ~huge
+    Tally.bump(seen, "non_finite", np.count_nonzero(huge))
+    Tally.bump(seen, "out_of_range", np.count_nonzero(outside))
+    wide[huge | outside] = np.nan
+    masked: Floats = wide.astype(np.float32)
+    return masked
 
 
 class _Usual(msgspec.Struct):

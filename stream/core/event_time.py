@@ -115,11 +115,7 @@ def _parse_text(text: str, rule: TimeRule) -> int:
         )
     except ValueError as error:
         raise BadTime("bad_time", f"no such time: {error}") from error
-    zone = _zone(offset, rule)
-    try:
-        since = moment.replace(tzinfo=zone) - _EPOCH
-    except OverflowError as error:
-        raise BadTime("bad_time", "expected a time from 1970 to 2261") from error
+    since = moment.replace(tzinfo=_zone(offset, rule)) - _EPOCH
     ns = int((fraction or "")[:9].ljust(9, "0"))
     return (since.days * 86_400 + since.seconds) * SECOND + ns
 

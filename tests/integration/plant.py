@@ -1,4 +1,4 @@
-"""A plant on real servers: topics, producers, workers as processes, and what came out."""
+"""A plant on real servers: topics, producers, worker processes, what came out."""
 
 from __future__ import annotations
 
@@ -100,7 +100,7 @@ class Plant:
         path = self.folder / f"worker-{len(self.workers)}.log"
         file = path.open("wb")
         self._files.append(file)
-        process = subprocess.Popen(
+        process = subprocess.Popen(  # noqa: S603 - our own program
             [*(command or (*program, *arguments))],
             stdout=file,
             stderr=subprocess.STDOUT,

@@ -12,6 +12,15 @@ from tests.worker.tiny import expected_scores, pump_readings
 MACHINES, ROWS, PIECES = 24, 1_000, 10
 
 
+def wait_for_more(plant: Plant) -> None:
+    """Wait until there are more scores than now."""
+    before = len(plant.read("scores"))
+    wait_until(
+        lambda: len(plant.read("scores")) > before,
+        lambda: "".join(worker.told[-2000:] for worker in plant.workers),
+    )
+
+
 def test_two_workers_killed_in_turn_give_the_undisturbed_scores(
     tiny_plant: Callable[..., Plant],
 ) -> None:
@@ -26,19 +35,14 @@ def test_two_workers_killed_in_turn_give_the_undisturbed_scores(
         plant.produce(plant.settings.topics.readings, records)
         victim = int(rng.integers(2))
         if piece % 3 == 1:
-            before = len(plant.read("scores"))
             # Kill it while it has something in hand: outputs sent, nothing committed.
-            wait_until(
-                lambda before=before: len(plant.read("scores")) > before,
-                lambda: workers[0].told[-2000:] + workers[1].told[-2000:],
-            )
+            wait_for_more(plant)
             workers[victim].kill()
             workers[victim] = plant.worker()
     expected: dict[str, bytes] = {}
-    for records in plant.by_partition("readings"):
-        expected |= expected_scores(
-            plant.settings, records, plant.settings.topics.readings
-        )
+    topic = plant.settings.topics.readings
+    for there in plant.by_partition("readings"):
+        expected |= expected_scores(plant.settings, there, topic)
     assert len(expected) == MACHINES * ROWS // 2
     plant.wait_for_scores(expected)
     assert [worker.stop() for worker in workers] == [0, 0], workers[0].told

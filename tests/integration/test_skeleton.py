@@ -1,14 +1,13 @@
-"""The walking skeleton: reading -> window -> tiny model -> score -> topic -> InfluxDB."""
+"""The walking skeleton: reading, window, tiny model, score, topic, InfluxDB."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
 import msgspec
-from influxdb_client import InfluxDBClient
 
 from tests.integration.plant import Plant, wait_until
-from tests.services.influx import Influx
+from tests.services.influx import Influx, query
 from tests.worker.tiny import pump_readings
 
 POISON = b'{"machine": "pump-000", "time": "yesterday", "values": {"pressure": 1}}'
@@ -42,20 +41,14 @@ def test_readings_become_scores_in_kafka_and_in_influxdb(
     assert headers["foreshock-reason"] == b"bad_time"
     assert headers["foreshock-partition"] == b"1"
 
-    client = InfluxDBClient(
-        influx_bucket.url, influx_bucket.token, org=influx_bucket.org
-    )
-
     def points() -> set[str]:
-        query = (
+        flux = (
             f'from(bucket: "{influx_bucket.bucket}") |> range(start: 0)'
             ' |> filter(fn: (r) => r._measurement == "score" and r._field == "id")'
         )
-        tables = client.query_api().query(query)
-        return {record.get_value() for table in tables for record in table.records}
+        return set(query(influx_bucket, flux))
 
     wait_until(lambda: points() == set(plant.scores()), lambda: worker.told[-3000:])
-    client.close()
     assert worker.stop() == 0, worker.told
     scores = [msgspec.json.decode(record.value) for record in plant.read("scores")]
     assert {score["why"] for score in scores} == {None}

@@ -67,7 +67,7 @@ class TinyScorer:
         return TinyPrediction(
             risk=np.round(1 / (1 + np.exp(-mean / 100)), 6),
             rul=np.round(mean[:, None] + np.array([-1.0, 0.0, 1.0]), 4),
-            anomaly=np.round(np.abs(mean), 4),
+            anomaly=np.round(np.abs(mean), 4).astype(np.float64),
             health=np.full(count, 50.0),
             contributions=np.full((count, sensors), 1 / sensors),
             why=np.zeros(count, np.int8),

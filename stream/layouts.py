@@ -1,0 +1,25 @@
+"""A machine type's settings, as the models have to know it."""
+
+from __future__ import annotations
+
+from models.options import Layout
+from stream.worker.settings import Settings
+
+_SECOND_NS = 1_000_000_000
+
+
+def layout_of(settings: Settings, name: str) -> Layout:
+    """Return the layout of one machine type's model."""
+    kind = settings.machine_types[name]
+    period_ns = kind.rows.every_ns or kind.life.period_ns
+    return Layout(
+        sensors=tuple(kind.sensors),
+        units=tuple(sensor.unit for sensor in kind.sensors.values()),
+        settings=tuple(n for n, s in kind.sensors.items() if s.role == "setting"),
+        window=kind.window.capacity,
+        baseline_rows=kind.window.baseline_rows,
+        axis=kind.life.axis,
+        horizon=kind.life.horizon,
+        cap=kind.life.cap,
+        step_s=kind.window.stride * period_ns / _SECOND_NS,
+    )
