@@ -22,6 +22,7 @@ from kafka import KafkaProducer
 from kafka.partitioner import murmur2
 
 from connectors.kafka import Access, BusError, opened
+from connectors.kafka_topics import partitions_of
 
 _BATCH_BYTES = 256 << 10
 _LINGER_MS = 20
@@ -117,13 +118,13 @@ def sender(access: Access, topic: str) -> Iterator[Sender]:
         "metrics_enabled": False,
         "allow_auto_create_topics": False,
     }
+    # A producer would wait its whole time-out for a topic that is not there.
+    partitions = partitions_of(access, topic)
+    if partitions is None:
+        text = f"there is no topic {topic}: foreshock topics create makes it"
+        raise BusError(text)
     with opened(KafkaProducer, access, **options) as producer:
-        try:
-            partitions = producer.partitions_for(topic)
-        except Exception as error:
-            text = f"there is no topic {topic}: foreshock topics create makes it"
-            raise BusError(text) from error
-        one = Sender(producer, topic, len(partitions))
+        one = Sender(producer, topic, partitions)
         yield one
         one.flush()
 

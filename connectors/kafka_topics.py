@@ -53,6 +53,16 @@ def inspect(access: Access, names: Sequence[str]) -> dict[str, TopicState]:
         return _inspect(admin, names)
 
 
+def partitions_of(access: Access, name: str) -> int | None:
+    """Return how many partitions a topic has; None if there is no such topic.
+
+    Raises:
+        Unreachable: No broker answers.
+    """
+    with opened(KafkaAdminClient, access) as admin:
+        return _partitions(admin, [name]).get(name)
+
+
 def create(access: Access, specs: Sequence[TopicSpec]) -> list[str]:
     """Make the topics that do not exist yet; safe to repeat.
 
@@ -93,11 +103,11 @@ def misfit(spec: TopicSpec, state: TopicState) -> str | None:
     """
     if state.partitions != spec.partitions:
         return (
-            f"expected {spec.partitions} partitions, found {state.partitions}; machines are"
-            " bound to partitions by their key, so"
-            f" either set topics.partitions to {state.partitions}, or stop the"
-            " producers, let the workers finish, delete all topics of this plant (the"
-            " state too), create them anew and replay"
+            f"expected {spec.partitions} partitions, found {state.partitions};"
+            " machines are bound to partitions by their key, so either set"
+            f" topics.partitions to {state.partitions}, or stop the producers, let the"
+            " workers finish, delete all topics of this plant (the state too), create"
+            " them anew and replay"
         )
     wanted = spec.config.get(_CLEANUP, "delete")
     if state.cleanup != wanted:
@@ -110,12 +120,7 @@ def misfit(spec: TopicSpec, state: TopicState) -> str | None:
 
 
 def _inspect(admin: Any, names: Sequence[str]) -> dict[str, TopicState]:
-    # Asking for a topic by name could create it; the list of all never does.
-    partitions = {
-        topic["name"]: len(topic["partitions"])
-        for topic in admin.describe_topics()
-        if topic["name"] in names
-    }
+    partitions = _partitions(admin, names)
     if not partitions:
         return {}
     resources = [
@@ -126,6 +131,15 @@ def _inspect(admin: Any, names: Sequence[str]) -> dict[str, TopicState]:
     return {
         name: TopicState(name, count, configs[name][_CLEANUP]["value"])
         for name, count in partitions.items()
+    }
+
+
+def _partitions(admin: Any, names: Sequence[str]) -> dict[str, int]:
+    # Asking for a topic by name could create it; the list of all never does.
+    return {
+        topic["name"]: len(topic["partitions"])
+        for topic in admin.describe_topics()
+        if topic["name"] in names
     }
 
 

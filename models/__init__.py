@@ -1,1 +1,1 @@
-
+"""Arrays in, scores out: data sets, features, networks, bundles, evaluation."""

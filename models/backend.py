@@ -94,7 +94,9 @@ def compile_call(
     """
     if keras.backend.backend() == "tensorflow":
         specs = [_tf.TensorSpec(shape, _tf.float32) for shape in shapes]
-        graph = _tf.function(call, input_signature=specs, jit_compile=jit)
+        graph = _tf.function(
+            call, input_signature=specs, jit_compile=jit, autograph=False
+        )
         with _quiet():
             concrete = graph.get_concrete_function()
             concrete(*(_tf.zeros(shape) for shape in shapes))

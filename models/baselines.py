@@ -18,7 +18,8 @@ from sklearn.ensemble import HistGradientBoostingRegressor
 
 from models import features
 from models.features import FeatureSpec
-from models.options import Examples, WindowArrays
+from models.options import Examples
+from models.windows import Floats, WindowArrays
 
 Doubles = npt.NDArray[np.float64]
 
@@ -139,13 +140,12 @@ def fit_pca(rows: Doubles) -> Pca:
 def pca_table(spec: FeatureSpec, windows: WindowArrays, recent: int = 10) -> Doubles:
     """(n, F) mean of the newest rows less the own baseline, as the autoencoder sees."""
     inputs = features.transform(spec, windows)
-    mean = inputs.sequence[:, -recent:].mean(axis=1)
-    return (mean - inputs.static[:, : len(spec.columns)]).astype(np.float64)
+    mean: Floats = inputs.sequence[:, -recent:].mean(axis=1)
+    own = inputs.static[:, : len(spec.columns)]
+    return np.asarray(mean - own, np.float64)
 
 
-def _mean(
-    values: npt.NDArray[np.float32], used: npt.NDArray[np.bool_]
-) -> Doubles:
+def _mean(values: npt.NDArray[np.float32], used: npt.NDArray[np.bool_]) -> Doubles:
     """Mean over the rows in use, NaN where none has a value, (n, F)."""
     usable = used[..., None] & np.isfinite(values)
     count = usable.sum(axis=1)

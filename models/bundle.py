@@ -263,9 +263,7 @@ def _life(
     return LifeModel(
         axis=layout.life,
         spec=spec,
-        members=tuple(
-            _listed(arrays[f"life_{k}.npz"]) for k in range(said["members"])
-        ),
+        members=tuple(_listed(arrays[f"life_{k}.npz"]) for k in range(said["members"])),
         pit=PitMap.from_json(calibration["pit"]),
         out_of_fold=OutOfFold(**arrays["out_of_fold.npz"]),
     )

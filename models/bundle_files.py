@@ -133,8 +133,7 @@ def read_arrays(
         names = {f"{name}.npy" for name in expected}
         if set(entries) != names or len(archive.infolist()) != len(names):
             raise BundleError(
-                f"{where}: expected the arrays {sorted(names)}, "
-                f"found {sorted(entries)}"
+                f"{where}: expected the arrays {sorted(names)}, found {sorted(entries)}"
             )
         return {
             name: _array(archive, entries[f"{name}.npy"], expected[name], where)
@@ -157,7 +156,13 @@ def _array(
     try:
         raw = archive.read(info)
         found, start = _header(raw)
-    except (zipfile.BadZipFile, ValueError, SyntaxError, struct.error) as problem:
+    except (
+        zipfile.BadZipFile,
+        ValueError,
+        SyntaxError,
+        TypeError,
+        struct.error,
+    ) as problem:
         raise BundleError(f"{place}: no readable array: {problem}") from problem
     if found != {"descr": dtype, "fortran_order": False, "shape": shape}:
         raise BundleError(f"{place}: expected {dtype} {shape}, found {found}")
@@ -175,9 +180,7 @@ def _header(raw: bytes) -> tuple[dict[str, Any], int]:
         raise ValueError("not in npy format 1.0")
     (length,) = struct.unpack("<H", raw[8:10])
     found = ast.literal_eval(raw[10 : 10 + length].decode("latin1"))
-    if not isinstance(found, dict):
-        raise ValueError("its header is no dictionary")
-    return found, 10 + length
+    return dict(found), 10 + length
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -19,10 +19,12 @@ from models.datasets import MAX_BYTES, History, Outcome
 from models.errors import DataError
 
 SETTINGS = ("altitude", "mach", "tra")
-SENSORS = tuple(
-    "T2 T24 T30 T50 P2 P15 P30 Nf Nc epr Ps30 phi NRf NRc BPR farB htBleed Nf_dmd "
-    "PCNfR_dmd W31 W32".split()
+# fmt: off
+SENSORS = (
+    "T2", "T24", "T30", "T50", "P2", "P15", "P30", "Nf", "Nc", "epr", "Ps30",
+    "phi", "NRf", "NRc", "BPR", "farB", "htBleed", "Nf_dmd", "PCNfR_dmd", "W31", "W32",
 )
+# fmt: on
 COLUMNS = (*SETTINGS, *SENSORS)
 HOUR_NS = 3_600 * 10**9
 

@@ -50,9 +50,7 @@ class CsvLayout:
     decimal: str = "."
 
 
-def load(
-    path: Path, failures: Path | None, layout: CsvLayout, to_ns: ToNs
-) -> History:
+def load(path: Path, failures: Path | None, layout: CsvLayout, to_ns: ToNs) -> History:
     """Read a history.
 
     Args:

@@ -124,8 +124,11 @@ def assemble(
     code, time_ns, values = code[order], time_ns[order], values[order]
     twice = np.flatnonzero((np.diff(code) == 0) & (np.diff(time_ns) == 0))
     if len(twice):
-        name, at = names[code[twice[0]]], np.datetime64(int(time_ns[twice[0]]), "ns")
-        raise DataError(f"machine {name}: expected one row per time, found two at {at}")
+        name, when = names[code[twice[0]]], int(time_ns[twice[0]])
+        raise DataError(
+            f"machine {name}: expected one row per time, "
+            f"found two at {np.datetime64(when, 'ns')}"
+        )
     life = np.full(len(code), -1, np.int32)
     machines: list[str] = []
     groups: list[int] = []

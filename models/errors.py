@@ -1,9 +1,9 @@
 """What can go wrong here, and whose fault it is.
 
-    ModelsError         never raised itself; its text is one sentence for a user
-    ├── DataError       a data set cannot be understood; names the file and the line
-    ├── TrainingError   the data are readable, but nothing can be learnt from them
-    └── BundleError     a bundle is damaged, altered, foreign or of another version
+ModelsError         never raised itself; its text is one sentence for a user
+├── DataError       a data set cannot be understood; names the file and the line
+├── TrainingError   the data are readable, but nothing can be learnt from them
+└── BundleError     a bundle is damaged, altered, foreign or of another version
 """
 
 from __future__ import annotations

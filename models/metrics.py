@@ -7,7 +7,7 @@ machine.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -45,15 +45,17 @@ class Judged:
 
     def take(self, index: npt.NDArray[np.intp]) -> Judged:
         """A selection, as the bootstrap draws them."""
-        parts = {
-            name: None if (part := getattr(self, name)) is None else part[index]
-            for name in ("truth", "point", "risk", "low", "high")
-        }
-        return Judged(
-            **parts,
-            cap=self.cap,
-            horizon=self.horizon,
-            threshold=self.threshold,
+        risk, low, high = (
+            None if part is None else part[index]
+            for part in (self.risk, self.low, self.high)
+        )
+        return replace(
+            self,
+            truth=self.truth[index],
+            point=self.point[index],
+            risk=risk,
+            low=low,
+            high=high,
         )
 
 

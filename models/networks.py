@@ -14,6 +14,7 @@ from typing import Any
 from models.backend import keras, layers, ops
 from models.networks_spec import AutoencoderSpec, LifeSpec
 
+
 class HideAge(layers.Layer):  # type: ignore[misc]  # Keras ships no types
     """While training, act now and then as if the age were unknown."""
 

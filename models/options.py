@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from models.distribution import LifeAxis
-from models.features import Windows
+from models.windows import WindowArrays
 
 MIN_FAILURES = 10
 
@@ -108,31 +108,6 @@ class Step:
     total: int
     loss: float
     held_out: float
-
-
-@dataclass(frozen=True)
-class WindowArrays:
-    """Windows as plain arrays; see `models.features.Windows` for shapes and units."""
-
-    values: npt.NDArray[np.float32]
-    filled: npt.NDArray[np.int32]
-    times_ns: npt.NDArray[np.int64]
-    baseline: npt.NDArray[np.float32]
-    n_base: npt.NDArray[np.int32]
-    age: npt.NDArray[np.float64]
-
-    @classmethod
-    def of(cls, windows: Windows) -> WindowArrays:
-        """The same arrays, not copied."""
-        return cls(**{name: getattr(windows, name) for name in cls.__annotations__})
-
-    def take(self, index: npt.NDArray[Any]) -> WindowArrays:
-        """A selection by indices, mask or slice."""
-        parts = {n: getattr(self, n)[index] for n in self.__annotations__}
-        return WindowArrays(**parts)
-
-    def __len__(self) -> int:
-        return len(self.filled)
 
 
 @dataclass(frozen=True)

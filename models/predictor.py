@@ -18,9 +18,10 @@ import numpy.typing as npt
 
 from models import features, networks
 from models.backend import compile_call, keras, ops
-from models.features import Floats, Inputs, Windows
+from models.features import Inputs
 from models.prediction import WHY, Finish, Prediction
 from models.trained import Trained
+from models.windows import Floats, Windows
 
 BUCKETS = (32, 256)
 Outputs = tuple[Floats | None, Floats]
@@ -179,9 +180,7 @@ def _graph(trained: Trained) -> Callable[[Any, Any], list[Any]]:
     return call
 
 
-def set_weights(
-    model: Any, weights: list[npt.NDArray[np.float32]], what: str
-) -> None:
+def set_weights(model: Any, weights: list[npt.NDArray[np.float32]], what: str) -> None:
     """Give a built network its weights.
 
     Raises:

@@ -22,6 +22,8 @@ EXPLAINED = 0.3
 # A regime seen in a smaller share of the rows cannot be normalised by itself.
 RARE = 0.002
 MAX_REGIMES = 64
+# Edges are compared with float32 readings, and must fit one.
+LARGEST = 3.4e38
 
 
 @dataclass(frozen=True)
@@ -87,9 +89,7 @@ def find(
     )
 
 
-def assign(
-    spec: RegimeSpec, rows: npt.NDArray[np.float32]
-) -> npt.NDArray[np.int32]:
+def assign(spec: RegimeSpec, rows: npt.NDArray[np.float32]) -> npt.NDArray[np.int32]:
     """Index of each row's regime, -1 where it lies in none.
 
     Args:
@@ -117,9 +117,7 @@ def _cuts(column: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
     return np.asarray((levels[:-1] + levels[1:])[wide] / 2, np.float64)
 
 
-def _explained(
-    sensors: npt.NDArray[np.float32], label: npt.NDArray[np.int64]
-) -> bool:
+def _explained(sensors: npt.NDArray[np.float32], label: npt.NDArray[np.int64]) -> bool:
     values = np.nan_to_num(sensors.astype(np.float64))
     total = values.var(axis=0)
     within = np.zeros_like(total)
@@ -136,7 +134,7 @@ def _boxes(
     """Edges of each group, with room around it: new rows are never quite inside."""
     finite = column[np.isfinite(column)].astype(np.float64)
     if len(finite) == 0:
-        return [(-np.finfo(np.float64).max, np.finfo(np.float64).max)]
+        return [(-LARGEST, LARGEST)]
     label = np.searchsorted(cuts, finite)
     found = []
     for group in np.unique(label):
@@ -147,7 +145,7 @@ def _boxes(
             room = min(room, low - float(cuts[group - 1]))
         if group < len(cuts):
             room = min(room, float(cuts[group]) - high)
-        found.append((low - room, high + room))
+        found.append((max(low - room, -LARGEST), min(high + room, LARGEST)))
     return found
 
 

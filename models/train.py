@@ -13,7 +13,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from models import features, train_anomaly, train_life
+from models import features, features_fit, train_anomaly, train_life
 from models.errors import TrainingError
 from models.options import MIN_FAILURES, Examples, Layout, Step, TrainingOptions
 from models.trained import Curve, Trained
@@ -71,7 +71,7 @@ def train(
 def _features(examples: Examples, layout: Layout) -> features.FeatureSpec:
     windows, last = examples.windows, examples.last()
     try:
-        return features.fit(
+        return features_fit.fit(
             windows.values[:, -1],
             windows.baseline[last],
             windows.n_base[last],
@@ -82,4 +82,3 @@ def _features(examples: Examples, layout: Layout) -> features.FeatureSpec:
         )
     except ValueError as problem:
         raise TrainingError(str(problem)) from problem
-

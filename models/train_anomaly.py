@@ -119,10 +119,10 @@ def _held_out(
     """Held-out machines; of a single machine the last stretch of time."""
     count = len(np.unique(machine))
     if count < 3:
-        return np.arange(len(machine)) >= (1 - share) * len(machine)
+        return np.asarray(np.arange(len(machine)) >= (1 - share) * len(machine))
     groups = max(2, min(count, round(1 / share)))
-    return deal(machine, groups, rng) == 0
+    return np.asarray(deal(machine, groups, rng) == 0)
 
 
 def _first(machine: npt.NDArray[np.int32]) -> npt.NDArray[np.bool_]:
-    return np.diff(machine, prepend=-1) != 0
+    return np.asarray(np.diff(machine, prepend=-1) != 0)

@@ -70,9 +70,7 @@ def train(
     return LifeModel(axis, spec, tuple(members), pit, found), curves
 
 
-def targets(
-    axis: LifeAxis, life: Doubles, censored: npt.NDArray[np.bool_]
-) -> Floats:
+def targets(axis: LifeAxis, life: Doubles, censored: npt.NDArray[np.bool_]) -> Floats:
     """What F is asked at each edge: 1 failed by then, 0 not, -1 nobody knows.
 
     Args:

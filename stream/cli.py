@@ -88,10 +88,7 @@ def run(arguments: Sequence[str]) -> int:
         The exit code: 0 done, 1 the world outside failed, 2 refused, 130 interrupted.
     """
     try:
-        code = app(list(arguments), standalone_mode=False)
-    except KeyboardInterrupt:
-        say("foreshock: interrupted")
-        return _INTERRUPTED
+        code = app(list(arguments), prog_name="foreshock", standalone_mode=False)
     except BrokenPipeError:
         # Whoever read our output has seen enough, as in `foreshock scores | head`.
         # Python flushes once more at exit and must not find the broken pipe.
@@ -101,6 +98,9 @@ def run(arguments: Sequence[str]) -> int:
         if "--debug" in arguments:
             traceback.print_exc()
         return _report(error)
+    if code == _INTERRUPTED:
+        # Typer has caught the interrupt and left no word.
+        say("foreshock: interrupted")
     return code if isinstance(code, int) else 0
 
 

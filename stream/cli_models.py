@@ -11,6 +11,7 @@ from typing import Annotated, Any
 import typer
 from rich.progress import BarColumn, TaskID, TextColumn, TimeElapsedColumn
 from rich.progress import Progress as RichProgress
+from rich.table import Table
 
 from stream.cli_common import (
     ConfigFile,
@@ -54,26 +55,54 @@ def train(
 def evaluate(
     config: ConfigFile,
     seed: SeedOption = 0,
-    html: Annotated[
-        Path | None,
-        typer.Option("--html", metavar="PATH", help="Write a page with plots."),
-    ] = None,
+    output: Annotated[
+        Path,
+        typer.Option("--output", metavar="DIR", help="Folder for JSON and HTML."),
+    ] = Path("build/evaluate"),
     overrides: SetOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Measure the models beside the classical baselines.
 
+    Writes, for each machine type, TYPE.json and TYPE.html (one page with plots).
+
     **Examples**
 
-    foreshock evaluate configs/cmapss.yaml --html report.html
+    foreshock evaluate configs/cmapss.yaml
 
     foreshock evaluate configs/cmapss.yaml --json > metrics.json
     """
     settings = settings_from(config, overrides)
     from stream import evaluation
 
-    result = evaluation.evaluate(settings, seed=seed, html=html)
-    _report(result, as_json)
+    result = evaluation.evaluate(settings, seed=seed, output=output, progress=say)
+    if as_json:
+        print_json(result)
+        return
+    several = len(settings.machine_types) > 1
+    for name in settings.machine_types:
+        _figures(name, result[name] if several else result)
+    say(f"reports: {output}")
+
+
+def _figures(name: str, report: dict[str, Any]) -> None:
+    """Print a report's figures beside their twins and baselines."""
+    others = {"cross-validated": report["cross_validated"], **report["baselines"]}
+    table = Table(title=name, title_justify="left")
+    for column in ("figure", "bundle", "95 % interval", *others):
+        table.add_column(column, justify="left" if column == "figure" else "right")
+    ends = report.get("bootstrap") or {}
+    for part in ("rul", "failure", "interval"):
+        for figure, value in (report.get(part) or {}).items():
+            beside = [_cell((o.get(part) or {}).get(figure)) for o in others.values()]
+            interval = (ends.get(part) or {}).get(figure)
+            span = " to ".join(map(_cell, interval)) if interval else ""
+            table.add_row(f"{part}.{figure}", _cell(value), span, *beside)
+    out.print(table)
+
+
+def _cell(value: float | None) -> str:
+    return "" if value is None else f"{value:.4g}"
 
 
 @contextmanager

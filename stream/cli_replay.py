@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -33,6 +34,13 @@ _NAP_S = 0.002
 _PROGRESS_EVERY = 500
 
 
+class Split(StrEnum):
+    """A part of a data set."""
+
+    TRAIN = "train"
+    TEST = "test"
+
+
 def replay(
     config: ConfigFile,
     speed: Annotated[
@@ -52,8 +60,8 @@ def replay(
         int | None, typer.Option("--limit", min=1, help="The first so many rows.")
     ] = None,
     split: Annotated[
-        str, typer.Option("--split", help="Part of the data set: train or test.")
-    ] = "test",
+        Split, typer.Option("--split", help="Part of the data set.")
+    ] = Split.TEST,
     overrides: SetOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -95,10 +103,10 @@ def replay(
     )
 
 
-def _history(settings: Settings, split: str) -> History:
+def _history(settings: Settings, split: Split) -> History:
     from stream.histories import load_for_replay
 
-    return load_for_replay(settings, split)
+    return load_for_replay(settings, "train" if split is Split.TRAIN else "test")
 
 
 def _send_all(

@@ -55,7 +55,7 @@ def score_id(machine: str, end_ns: int, digest: str) -> str:
 
     Example:
         >>> score_id("pump-07", 1_700_000_000_000_000_000, "ab")
-        '17cb2ea3a1cbac1bfdb1d5a35e2dd5ad'
+        'd09da81ea4dff932e8043b942a457070'
     """
     text = f"{end_ns}\n{digest}\n{machine}".encode()
     return hashlib.blake2b(text, digest_size=16).hexdigest()

@@ -51,20 +51,28 @@ def run(settings: Settings, roles: Sequence[str]) -> int:
         OutsideError: if the brokers cannot be reached.
     """
     log.set_up(settings)
+    # Until the loop handles signals: nothing has been taken yet, so just go.
+    signal.signal(signal.SIGTERM, _leave)
     bus = kafka_bus(settings, access_of(settings))
     asyncio.run(check_topics(settings, bus, roles))
     scorers = _scorers(settings) if "score" in roles else []
     code = asyncio.run(_serve(settings, bus, roles, scorers))
+    _log.info("stopped", code=code)
     if code:
         # A service of Faust that hangs must not keep a dead worker alive.
         os._exit(code)
     return code
 
 
+def _leave(*_: object) -> None:
+    raise SystemExit(0)
+
+
 async def _serve(
     settings: Settings, bus: Bus, roles: Sequence[str], scorers: Sequence[Scorer]
 ) -> int:
     running = [make_role(name, settings, bus, scorers) for name in roles]
+    _log.info("starting", roles=list(roles), brokers=list(settings.kafka.brokers))
     return await serve([role.app for role in running])
 
 

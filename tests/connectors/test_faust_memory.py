@@ -78,8 +78,9 @@ class FaustsArithmetic(PlainMemoryConsumer):
         generation = self.app.consumer_generation_id
         return BatchMessage(tp, record, 0, generation)
 
-    def abandon(self) -> None:
-        """Give up nothing."""
+    async def wait_empty(self) -> None:
+        """Wait for nothing: Faust's own would wait for ever for a missing ack."""
+        self._unacked_messages.clear()
 
 
 class FaustsTransport(faust_memory.Transport):
@@ -87,22 +88,21 @@ class FaustsTransport(faust_memory.Transport):
 
 
 @pytest.mark.parametrize(
-    "name",
+    ("name", "fault"),
     [
-        "commits_go_on_after_a_first_batch_of_one_record",
-        "one_commit_covers_forty_batches",
-        "nothing_unfinished_is_committed",
-        "stop_drains_and_commits_at_once",
+        ("commits_go_on_after_a_first_batch_of_one_record", "committed 1, expected 6"),
+        ("one_commit_covers_forty_batches", "assert 10 == 200"),
+        ("nothing_unfinished_is_committed", "assert 10 == 0"),
     ],
 )
 async def test_faust_without_us_breaks_the_contract(
-    name: str, bus: MemoryBus, monkeypatch: pytest.MonkeyPatch
+    name: str, fault: str, bus: MemoryBus, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(faust_memory, "Transport", FaustsTransport)
     monkeypatch.setattr(contract_bus, "PATIENCE_S", 1.0)
     monkeypatch.setattr(Worker, "consumer", property(lambda self: self.app.consumer))
     check = next(check for check in CHECKS if check.__name__ == name)
-    with pytest.raises(AssertionError):
+    with pytest.raises(AssertionError, match=fault):
         await check(bus)
 
 
@@ -216,5 +216,5 @@ async def test_apps_of_one_name_share_a_log_one_after_another(bus: MemoryBus) ->
         worker = Worker(bus, ["t"])
         async with running(worker.app):
             await bus.write("t", 0, [b"%d" % turn])
-            await until(lambda: worker.events)
+            await until(worker.all_values)
         assert worker.all_values() == [b"%d" % turn]

@@ -3,4 +3,8 @@
 import pytest
 
 # Their asserts explain themselves as those of tests do.
-pytest.register_assert_rewrite("tests.contracts.bus", "tests.contracts.transport")
+pytest.register_assert_rewrite(
+    "tests.contracts.bus",
+    "tests.contracts.transport_delivery",
+    "tests.contracts.transport_group",
+)

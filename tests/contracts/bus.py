@@ -1,7 +1,7 @@
 """What the contract of the transports needs of a bus, and an app to try it with."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager
 from typing import Any, Protocol
 
@@ -49,6 +49,26 @@ async def until(condition: Callable[[], object], why: str = "") -> None:
                 await asyncio.sleep(0.002)
     except TimeoutError:
         raise AssertionError(f"not in {PATIENCE_S} s: {why or condition}") from None
+
+
+Check = Callable[[Bus], Awaitable[None]]
+
+
+def listing(checks: list[Check]) -> Callable[[Check], Check]:
+    """Make a decorator that puts a check on a list."""
+
+    def add(function: Check) -> Check:
+        checks.append(function)
+        return function
+
+    return add
+
+
+async def new_topic(bus: Bus, partitions: int = 1, what: str = "readings") -> str:
+    """Create a topic of this test and return its name."""
+    topic = bus.name(what)
+    await bus.create(topic, partitions)
+    return topic
 
 
 class Worker:

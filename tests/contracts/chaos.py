@@ -112,23 +112,32 @@ class Chaos:
         self.workers.remove(worker)
         await worker.app.stop()
 
-    async def _step(self) -> None:
-        choice = self.rng.random()
-        worker = self.rng.choice(self.workers) if self.workers else None
-        if worker is None or (choice < 0.12 and len(self.workers) < 3):
+    async def _append(self) -> None:
+        for _ in range(self.rng.randint(1, 30)):
+            partition = self.rng.randrange(PARTITIONS)
+            self.log.append(TOPIC, partition, None, b"x", timestamp_ms=0)
+
+    async def _act(self, worker: Worker) -> None:
+        choices = ["start", "end", "die", "rebalance", "append", "ack"]
+        choice = self.rng.choices(choices, [12, 8, 6, 8, 26, 40])[0]
+        if choice == "start" and len(self.workers) < 3:
             await self._start()
-        elif choice < 0.2:
+        elif choice == "end":
             await self._end_of(worker)
-        elif choice < 0.26:
+        elif choice == "die":
             await self._die(worker)
-        elif choice < 0.34:
+        elif choice == "rebalance":
             self.group.rebalance()
-        elif choice < 0.6:
-            for _ in range(self.rng.randint(1, 30)):
-                partition = self.rng.randrange(PARTITIONS)
-                self.log.append(TOPIC, partition, None, b"x", timestamp_ms=0)
+        elif choice == "append":
+            await self._append()
         else:
             self._ack_some(worker)
+
+    async def _step(self) -> None:
+        if self.workers:
+            await self._act(self.rng.choice(self.workers))
+        else:
+            await self._start()
         for _ in range(self.rng.choice([0, 1, 5, 40])):
             await asyncio.sleep(0)
         if self.rng.random() < 0.3:
