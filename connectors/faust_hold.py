@@ -84,11 +84,15 @@ class HoldingConsumer(OrderedCommits):
         self._sought_round = this_round
 
     async def seek(self, partition: TP, offset: int) -> None:
-        """Seek one partition; the next record delivered is at or after `offset`."""
-        await super().seek(partition, offset)
+        """Seek one partition of a changelog; all others follow their commits.
+
+        Raises:
+            ValueError: the streams of that topic acknowledge.
+        """
         if self.holds(partition):
-            self._next[partition] = offset
-            self._lost.pop(partition, None)
+            msg = f"{partition}: reads from its committed offset on, not from {offset}"
+            raise ValueError(msg)
+        await super().seek(partition, offset)
 
     def resume_flow(self) -> None:
         """Let messages flow; the first time after a seek also release partitions."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -78,6 +78,51 @@ class KafkaReader:
                 found = await consumer.getmany(at, timeout_ms=_AT_ONCE_MS)
                 if found:
                     yield found[at], await consumer.position(at)
+
+    async def tails(
+        self, topic: str, starts: Mapping[int, int]
+    ) -> AsyncIterator[tuple[int, list[ConsumerRecord], int]]:
+        """Yield what partitions hold from some offsets to their ends as of now.
+
+        Args:
+            topic: Name of the topic.
+            starts: First offset by partition; below the oldest one it means that.
+
+        Yields:
+            A partition, some records of it, and the offset that comes next.
+        """
+        if not starts:
+            return
+        async with self._consumer() as consumer:
+            places = {TopicPartition(topic, n): at for n, at in starts.items()}
+            consumer.assign(list(places))
+            ends = await consumer.end_offsets(list(places))
+            behind = {at for at, start in places.items() if start < ends[at]}
+            consumer.assign(list(behind))
+            for at in behind:
+                consumer.seek(at, places[at])
+            while behind:
+                found = await consumer.getmany(*behind, timeout_ms=_AT_ONCE_MS)
+                for at in tuple(behind):
+                    following = await consumer.position(at)
+                    if found.get(at):
+                        yield at.partition, found[at], following
+                    if following >= ends[at]:
+                        behind.discard(at)
+
+    async def committed(self, group: str, topic: str) -> dict[int, int]:
+        """Return a group's committed offsets by partition, where there are any."""
+        admin = AIOKafkaAdminClient(**self._config)
+        await admin.start()
+        try:
+            found = await admin.list_consumer_group_offsets(group)
+        finally:
+            await admin.close()
+        return {
+            at.partition: kept.offset
+            for at, kept in found.items()
+            if at.topic == topic and kept.offset >= 0
+        }
 
     @asynccontextmanager
     async def _consumer(self) -> AsyncIterator[AIOKafkaConsumer]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 
 from connectors.memory_log import Log, Record
 
@@ -39,3 +39,17 @@ class MemoryReader:
                 yield found, following
             else:
                 await self._log.wait_append(_LOOK_S)
+
+    async def tails(
+        self, topic: str, starts: Mapping[int, int]
+    ) -> AsyncIterator[tuple[int, list[Record], int]]:
+        """Yield partition, records from an offset to the end, and what comes next."""
+        for number, start in starts.items():
+            log = self._log.topic(topic)[number]
+            if start < log.end:
+                yield number, log.read(start, log.end - start), log.end
+
+    async def committed(self, group: str, topic: str) -> dict[int, int]:
+        """Return a group's committed offsets by partition, where there are any."""
+        known = self._log.group(group).offsets.items()
+        return {number: at for (name, number), at in known if name == topic}

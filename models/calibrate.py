@@ -19,6 +19,8 @@ import numpy.typing as npt
 from models.distribution import Doubles, LifeAxis, at_each, quantile
 
 GRID = 65
+# The grid is even in log-odds up to here: an overconfident model errs far out.
+FARTHEST = 9.0
 BANDS = 5
 # Held-out machines are few: this many imaginary ones, perfectly uniform, join them.
 PRIOR_MACHINES = 4.0
@@ -98,9 +100,10 @@ def fit(
     low, high = pit_interval(cdf, lives, censored, axis)
     weight = 1.0 / np.bincount(machine)[machine]
     median = quantile(cdf, axis, 0.5)
-    grid = np.linspace(0.0, 1.0, GRID)
+    odds = np.linspace(-FARTHEST, FARTHEST, GRID)
+    grid = np.concatenate([[0.0], 1.0 / (1.0 + np.exp(-odds)), [1.0]])
     centres = np.linspace(0.0, axis.cap, BANDS)
-    blank = PitMap(centres, grid, np.zeros((BANDS, GRID)))
+    blank = PitMap(centres, grid, np.zeros((BANDS, GRID + 2)))
     images = []
     for share in blank.weights(median):
         each = weight * share

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 MAX_WIDTH = 4096
 
@@ -71,11 +71,17 @@ class AutoencoderSpec:
             msg = f"autoencoder: expected recent <= rows <= window, found {self}"
             raise ValueError(msg)
 
-    def fitted(self) -> AutoencoderSpec:
-        """The same for a short window: no more rows than there are."""
-        rows = min(self.rows, self.window)
-        block = min(self.block, rows)
-        return replace(self, rows=rows, block=block, recent=min(self.recent, rows))
+    @classmethod
+    def fitting(cls, window: int, sensors: int) -> AutoencoderSpec:
+        """The usual shape, or as much of it as a short window allows."""
+        rows = min(cls.rows, window)
+        return cls(
+            window=window,
+            sensors=sensors,
+            rows=rows,
+            block=min(cls.block, rows),
+            recent=min(cls.recent, rows),
+        )
 
 
 def _bounded(what: str, *numbers: int) -> None:

@@ -21,6 +21,7 @@ _COMPACTED_TOPICS = ("state", "alarms", "machines")
 # Few, precious records: what to learn from, and who did what.
 _KEPT_FOR_EVER = ("alerts", "events", "audit")
 _FOR_EVER = "-1"
+_WITH_OUR_HEADERS = ("quarantine", "keyed")
 
 
 @dataclass(frozen=True)
@@ -57,8 +58,12 @@ def plan(settings: Settings) -> list[Topic]:
 
 
 def _config(name: str, settings: Settings) -> dict[str, str]:
-    # Blocks of state and large readings must fit, whatever the brokers' own limit is.
-    size = {"max.message.bytes": str(settings.kafka.request_max_bytes)}
+    # Blocks of state and large readings must fit, whatever the brokers' own limit is,
+    # and so must the largest reading with our headers beside it.
+    kafka = settings.kafka
+    ours = name in _WITH_OUR_HEADERS
+    limit = kafka.sent_max_bytes if ours else kafka.request_max_bytes
+    size = {"max.message.bytes": str(limit)}
     if name in _COMPACTED_TOPICS:
         return _COMPACTED | size
     retention = settings.topics.retention_ns

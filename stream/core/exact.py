@@ -60,7 +60,7 @@ class Telegraf:
     Attributes:
         machine_tag: The tag that holds the machine's name.
         unit: Unit of its timestamps: s, ms, us or ns.
-        prefix_name: Whether a sensor is called ``name.field`` instead of ``field``.
+        prefix_name: Whether a sensor is called ``name_field`` instead of ``field``.
     """
 
     machine_tag: str = "machine"
@@ -224,7 +224,7 @@ def _telegraf(body: _Object, rules: Rules) -> Exact:
     at = event_time.parse(body["timestamp"], rule)
     if not isinstance(fields, _Object):
         raise Rejected("no_values", "expected 'fields' to be an object")
-    prefix = f"{body.get('name')}." if rules.telegraf.prefix_name else ""
+    prefix = f"{body.get('name')}_" if rules.telegraf.prefix_name else ""
     values = {prefix + name: judge(value) for name, value in fields.items()}
     return Exact(machine, at, values, len(fields.repeated))
 

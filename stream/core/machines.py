@@ -68,12 +68,24 @@ class Machines:
     def refuse(self, name: str) -> tuple[int, int] | None:
         """Refuse a machine from now on: it sends to more than one partition.
 
+        Its number stays empty until the next restart, and its state is kept no more.
+
         Returns:
             Its type and number until now, or None if it had none.
         """
         code = self.lookup.get(name, REFUSED_NO_TYPE)
         self.lookup[name] = REFUSED_SECOND_PARTITION
-        return (code % self._types, code // self._types) if code >= 0 else None
+        if code < 0:
+            return None
+        kind, number = code % self._types, code // self._types
+        self.names[kind][number] = ""
+        return kind, number
+
+    def forget(self, kind: int, number: int) -> None:
+        """Let a machine go: its number may be given again."""
+        del self.lookup[self.names[kind][number]]
+        self.names[kind][number] = ""
+        self._free[kind].append(number)
 
     def restore(self, kind: int, number: int, name: str) -> bool:
         """Give a machine the number it had; returns whether it has it now.

@@ -121,7 +121,7 @@ class Pipeline:
             # A machine refused before its first row has a number, but no state yet.
             state.grow(len(names))
             numbers = state.rows.holding(machines).tolist()
-            mine = [names[n] for n in numbers if lookup[names[n]] >= 0]
+            mine = [names[n] for n in numbers if lookup.get(names[n], -1) >= 0]
             if mine:
                 held[state.kind.name] = mine
         return held
@@ -145,6 +145,26 @@ class Pipeline:
             self._score(kind, rows, outcome)
         return outcome
 
+    def forget(self, silent: Sequence[Ints]) -> int:
+        """Let machines go that have been silent for long; returns how many.
+
+        Args:
+            silent: Per type, numbers of machines; refused ones are left out.
+        """
+        gone = 0
+        for kind, (state, numbers) in enumerate(zip(self.states, silent, strict=True)):
+            names, lookup = self.machines.names[kind], self.machines.lookup
+            # Free numbers have no name; those of refused machines are kept with them.
+            mine = [n for n in numbers.tolist() if lookup.get(names[n], -1) >= 0]
+            for number in mine:
+                self.machines.forget(kind, number)
+            machines = np.array(mine, np.int64)
+            self._touch(kind, machines)
+            state.rows.forget(machines)
+            state.rings.forget(machines)
+            gone += len(mine)
+        return gone
+
     def touch(self, keys: Iterable[str]) -> None:
         """Let the next `dump` write these blocks, as named by its keys."""
         kinds = {state.kind.name: i for i, state in enumerate(self.states)}
@@ -157,7 +177,7 @@ class Pipeline:
         """Drop readings of machines that were refused after they were decoded."""
         names, lookup = self.machines.names[kind], self.machines.lookup
         numbers = np.unique(readings.machine)
-        out = [n for n in numbers.tolist() if lookup[names[n]] < 0]
+        out = [n for n in numbers.tolist() if lookup.get(names[n], -1) < 0]
         if not out:
             return readings
         mine = ~np.isin(readings.machine, out)

@@ -101,6 +101,15 @@ class RowMaker:
         self.tick = _grown(self.tick, more, NEVER)
         self.idle = _grown(self.idle, more, False)
 
+    def forget(self, machines: Ints) -> None:
+        """Clear the state of some machines."""
+        fresh = RowMaker(self._kind)
+        fresh.grow(len(machines))
+        for name in ("applied", "high", "last", "seen", "held", "held_at", "tick"):
+            getattr(self, name)[machines] = getattr(fresh, name)
+        self.idle[machines] = False
+        self.waiting = self.waiting.take(~np.isin(self.waiting.machine, machines))
+
     def push(self, readings: Readings, tally: Tally) -> Rows:
         """Take readings in arrival order and return the rows they complete.
 

@@ -96,6 +96,12 @@ class Rings:
         self._values = _grown(self._values, more)
         self._times = _grown(self._times, more)
 
+    def forget(self, machines: Ints) -> None:
+        """Clear the state of some machines."""
+        self.count[machines] = 0
+        self.have[machines] = 0
+        self.ended[machines] = NEVER
+
     def push(
         self,
         machine: Ints,

@@ -25,7 +25,7 @@ from stream.core.readings import RawRecord, Reject
 from stream.worker.bus import Outbox
 from stream.worker.buses import Bus
 from stream.worker.plant import kinds_of, rules_of, type_of
-from stream.worker.quarantine import headers_of
+from stream.worker.quarantine import put_away
 from stream.worker.settings import Settings
 
 _log = structlog.get_logger()
@@ -161,11 +161,10 @@ class ArchiveRole:
 
     async def _quarantine(self, rejects: list[Reject], message: Any) -> None:
         outbox = Outbox(self.app.producer)
+        source = message.tp.topic, message.tp.partition
         for reject in rejects:
-            record = reject.record
-            headers = headers_of(reject, message.tp.topic, message.tp.partition)
             quarantine = self.settings.topics.quarantine
-            await outbox.send(quarantine, None, record.key, record.value, headers)
+            await put_away(outbox, quarantine, None, reject, source)
         await outbox.acknowledged()
 
     async def drain(self) -> None:

@@ -8,8 +8,10 @@ Kafka and one for the log in memory.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Sequence
-from typing import Any, Protocol
+from collections.abc import AsyncIterator, Awaitable, Mapping, Sequence
+from typing import Any, NamedTuple, Protocol
+
+from aiokafka.errors import MessageSizeTooLargeError
 
 from stream.core.readings import RawRecord
 
@@ -34,6 +36,22 @@ class TopicReader(Protocol):
         be it empty.
         """
 
+    def tails(
+        self, topic: str, starts: Mapping[int, int]
+    ) -> AsyncIterator[tuple[int, Sequence[RawRecord], int]]:
+        """Yield what partitions hold from some offsets to their ends as of now.
+
+        Args:
+            topic: Name of the topic.
+            starts: First offset by partition; below the oldest one it means that.
+
+        Yields:
+            A partition, some records of it, and the offset that comes next.
+        """
+
+    async def committed(self, group: str, topic: str) -> Mapping[int, int]:
+        """Return a group's committed offsets by partition, where there are any."""
+
 
 class Producer(Protocol):
     """Faust's producer, as far as it is used here."""
@@ -48,6 +66,14 @@ class Producer(Protocol):
         headers: Any,
     ) -> Awaitable[Any]:
         """Hand over a message; the awaitable returned is its acknowledgement."""
+
+
+class Message(NamedTuple):
+    """What a message says, wherever it goes."""
+
+    key: bytes | None
+    value: bytes | None
+    headers: Headers = ()
 
 
 class Outbox:
@@ -72,14 +98,47 @@ class Outbox:
         key: bytes | None,
         value: bytes | None,
         headers: Headers = (),
+        instead: Message | None = None,
     ) -> None:
-        """Send one message."""
-        sent = await self._producer.send(
-            topic, key, value, partition, None, list(headers)
-        )
+        """Send one message.
+
+        Args:
+            topic: Where to.
+            partition: None leaves it to the key.
+            key: May be None.
+            value: May be None.
+            headers: Names and values.
+            instead: Sent in its place should it be too large for the topic.
+        """
+        message = Message(key, value, headers)
+        if instead is None:
+            sent = await self._begin(topic, partition, message)
+        else:
+            sent = await self._or_else(topic, partition, message, instead)
         self._waiting.append(sent)
         if len(self._waiting) >= self._most:
             await self.acknowledged()
+
+    async def _begin(
+        self, topic: str, partition: int | None, message: Message
+    ) -> Awaitable[Any]:
+        key, value, headers = message
+        return await self._producer.send(
+            topic, key, value, partition, None, list(headers)
+        )
+
+    async def _or_else(
+        self, topic: str, partition: int | None, message: Message, instead: Message
+    ) -> Awaitable[Any]:
+        # Large and rare: such a message is waited for alone, which keeps this simple.
+        try:
+            sent = await self._begin(topic, partition, message)
+            await sent
+        except Exception as error:
+            if not _too_large(error):
+                raise
+            return await self._begin(topic, partition, instead)
+        return sent
 
     async def acknowledged(self) -> list[Any]:
         """Wait until all that was sent is acknowledged.
@@ -92,3 +151,9 @@ class Outbox:
         """
         waiting, self._waiting = self._waiting, []
         return await asyncio.gather(*waiting)
+
+
+def _too_large(error: BaseException) -> bool:
+    """Tell whether a bus did not take a message for its size, whoever says so."""
+    kind = MessageSizeTooLargeError
+    return isinstance(error, kind) or isinstance(error.__cause__, kind)

@@ -60,7 +60,7 @@ def kafka_bus(settings: Settings, access: Access) -> Bus:
         "stream_buffer_maxsize": kafka.buffer_batches,
         "producer_linger": kafka.linger_s,
         "producer_max_batch_size": kafka.batch_bytes,
-        "producer_max_request_size": kafka.request_max_bytes,
+        "producer_max_request_size": kafka.sent_max_bytes,
         "producer_request_timeout": kafka.request_timeout_s,
         # Without a commit a group starts with the oldest reading that there is.
         "consumer_auto_offset_reset": "earliest",

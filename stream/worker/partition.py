@@ -29,7 +29,7 @@ from stream.core.pipeline import Outcome, Pipeline
 from stream.core.readings import RawRecord, Reject, Tally
 from stream.worker.bus import Outbox, Producer, TopicReader
 from stream.worker.claims import Claims
-from stream.worker.quarantine import headers_of
+from stream.worker.quarantine import put_away
 from stream.worker.silence import Silence
 from stream.worker.state_topic import IDLE, POSITION, Idle, Position, packed, understood
 
@@ -222,10 +222,9 @@ class Partition:
         for key, value in outcome.messages:
             await send(topics["scores"], self.number, key, value)
         for reject in outcome.rejects:
-            record = reject.record
-            headers = headers_of(reject, self.shared.source, self.number)
+            source = self.shared.source, self.number
             topic = topics["quarantine"]
-            await send(topic, self.number, record.key, record.value, headers)
+            await put_away(self._outbox, topic, self.number, reject, source)
         self._since.add(outcome.tally)
 
     @property
@@ -290,6 +289,18 @@ class Partition:
         key = f"{self.shared.source}/{self.number}".encode()
         value = msgspec.json.encode(told)
         await self._outbox.send(self.shared.topics["audit"], 0, key, value)
+
+    async def forget_silent(self, longer_than_s: float) -> None:
+        """Retire machines from memory that have been silent for so long, in s."""
+        async with self.lock:
+            if self._pipeline is None or self.closed:
+                return
+            kinds = len(self._pipeline.states)
+            limits = [longer_than_s] * kinds
+            silent = self._silence.machines(time.monotonic(), limits)
+            gone = self._pipeline.forget(silent)
+            if gone:
+                _log.info("forgotten", partition=self.number, machines=gone)
 
     async def release_silent(self, idle_after_s: Sequence[float]) -> None:
         """Release what machines hold back that have been silent for so long.

@@ -162,11 +162,13 @@ class ScoreRole:
 
     async def _checkpoints(self) -> None:
         idle_s = [k.idle_after_ns / 1e9 for k in self.settings.machine_types.values()]
+        forget_s = self.settings.limits.forget_after_ns / 1e9
         while not self.app.should_stop:
             await self.app.sleep(self.settings.state.interval_s)
             for lane in list(self._lanes.values()):
                 await lane.partition.checkpoint()
                 await lane.partition.release_silent(idle_s)
+                await lane.partition.forget_silent(forget_s)
 
     async def _reports(self) -> None:
         """Report machines found split; the owner of partition 0 speaks for all."""

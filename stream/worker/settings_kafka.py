@@ -23,6 +23,7 @@ _BROKER = re.compile(r"(?:\[[0-9a-fA-F:.]+\]|[^\s:/@\[\]]+):(\d{1,5})")
 _KAFKA_NAME = re.compile(r"[a-zA-Z0-9._-]{1,249}")
 _MAX_PORT = 65_535
 _HEARTBEATS_PER_SESSION = 3
+_OUR_HEADERS_BYTES = 64 << 10
 
 
 def kafka_name(name: str) -> str:
@@ -124,6 +125,11 @@ class Kafka(Section):
     linger_s: Seconds = Field(0.005, alias="linger")
     batch_bytes: Bytes = 256 << 10
     request_max_bytes: Bytes = 4 << 20
+
+    @property
+    def sent_max_bytes(self) -> int:
+        """The largest record we may send: the largest received, with our headers."""
+        return self.request_max_bytes + _OUR_HEADERS_BYTES
 
     def faults(self) -> Iterator[Fault]:
         """Timeouts that would defeat each other."""

@@ -10,8 +10,8 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
 from connectors import faust_kafka
 from connectors.faust_memory import QuickTables
-from tests.contracts.bus import PATIENCE_S, Bus
-from tests.contracts.transport import CHECKS, Check
+from tests.contracts.bus import PATIENCE_S, Bus, Check
+from tests.contracts.transport import CHECKS
 
 
 class KafkaBus:

@@ -17,9 +17,9 @@ from connectors.faust_memory_driver import PlainMemoryConsumer
 from connectors.faust_run import running, serve
 from connectors.memory_log import Ack, Log, Record, drop_log, open_log
 from tests.contracts import bus as contract_bus
-from tests.contracts.bus import Bus, Worker, contiguous, numbered, started, until
+from tests.contracts.bus import Bus, Check, Worker, contiguous, numbered, started, until
 from tests.contracts.chaos import Chaos
-from tests.contracts.transport import CHECKS, Check
+from tests.contracts.transport import CHECKS
 
 
 class MemoryBus:
@@ -174,6 +174,56 @@ async def test_any_cut_of_batches_gives_the_same_records(bus: MemoryBus) -> None
     assert len(worker.events) > 14
     assert worker.values("t", 0) == numbered(100)
     assert list(contiguous(worker)) == []
+
+
+async def test_what_was_fetched_for_a_paused_partition_is_fetched_again(
+    bus: MemoryBus,
+) -> None:
+    await bus.create("t", 2)
+    await bus.write("t", 0, numbered(10))
+    worker = Worker(bus, ["t"])
+    paused = {TP("t", 0)}
+    fetched: list[int] = []
+
+    def pause(_topic: str, partition: int, records: list[Record]) -> list[Record]:
+        if partition == 0 and not fetched:
+            worker.consumer.pause_partitions(paused)
+        fetched.append(partition)
+        return records
+
+    bus.log.on_fetch = pause
+    async with started(worker):
+        await until(lambda: fetched == [0])
+        await bus.write("t", 1, numbered(3))
+        await until(lambda: worker.values("t", 1) == numbered(3))
+        assert worker.values("t", 0) == []
+        worker.consumer.resume_partitions(paused)
+        await until(lambda: worker.values("t", 0) == numbered(10))
+        assert worker.consumer.skipped_offsets[TP("t", 0)] == 0
+
+
+async def test_nothing_is_fetched_of_a_partition_whose_queue_drains_while_shut(
+    bus: MemoryBus,
+) -> None:
+    await bus.create("t", 1)
+    worker = Worker(bus, ["t"])
+    tp = TP("t", 0)
+    async with started(worker):
+        await until(lambda: worker.consumer.deliverable(tp))
+        worker.consumer.pause_partitions({tp})
+        worker.consumer.on_buffer_full(tp)
+        worker.consumer.on_buffer_drop(tp)
+        assert tp not in worker.consumer._get_active_partitions()
+        worker.consumer.resume_partitions({tp})
+        assert tp in worker.consumer._get_active_partitions()
+
+
+async def test_positions_follow_the_commits_alone(bus: MemoryBus) -> None:
+    await bus.create("t", 1)
+    worker = Worker(bus, ["t"])
+    async with started(worker):
+        with pytest.raises(ValueError, match="committed offset"):
+            await worker.consumer.seek(TP("t", 0), 3)
 
 
 async def test_tables_recover_from_their_changelog(bus: MemoryBus) -> None:

@@ -86,12 +86,7 @@ def test_a_server_that_says_nothing_is_named_and_leaves_no_thread() -> None:
 def test_a_password_shows_nowhere(caplog: pytest.LogCaptureFixture) -> None:
     with silent_server() as address:
         access = Access(
-            (address,),
-            "SASL_PLAINTEXT",
-            "PLAIN",
-            "u",
-            "hunter2",
-            key_password="hunter2",
+            (address,), "SASL_PLAINTEXT", "PLAIN", username="u", password=SECRET
         )
         with caplog.at_level(logging.DEBUG), pytest.raises(Unreachable) as caught:
             inspect(access, ["t"])

@@ -102,6 +102,9 @@ class Worker:
         self.ack = ack
         self.drains = drains
         self.fails_at: bytes | None = None
+        # While it is closed, the agent takes an event and does not go on.
+        self.gate = asyncio.Event()
+        self.gate.set()
         self.app = faust.App(
             self.group,
             **{
@@ -125,6 +128,7 @@ class Worker:
 
     async def _agent(self, stream: Any) -> None:
         async for event in stream.noack().events():
+            await self.gate.wait()
             if event.message.generation_id != self.app.consumer_generation_id:
                 continue
             if self.fails_at in values_of(event):

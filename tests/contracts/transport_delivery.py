@@ -201,7 +201,11 @@ async def a_full_queue_loses_nothing(bus: Bus) -> None:
     for partition in (0, 1):
         await bus.write(topic, partition, numbered(400))
     worker = Worker(bus, [topic], broker_max_poll_records=5, stream_buffer_maxsize=4)
+    worker.gate.clear()
     async with started(worker):
+        await until(lambda: worker.consumer._buffered_partitions)
+        worker.gate.set()
         for partition in (0, 1):
             await committed_is(bus, worker.group, topic, partition, 400)
             assert worker.values(topic, partition) == numbered(400)
+        assert list(contiguous(worker)) == []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 import json
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
@@ -68,14 +69,14 @@ class Bench:
         known = self.machines
         self.decoder = self.make(self.kinds, self.rules, known.lookup, known.admit)
 
-    def __call__(self, *values: bytes | None | Record) -> Decoded:
+    def __call__(self, *values: bytes | Record | None) -> Decoded:
         records = [
             value if isinstance(value, Record) else Record(value, i)
             for i, value in enumerate(values)
         ]
         return self.decoder.decode(records)
 
-    def state(self, value: bytes | None | Record) -> str:
+    def state(self, value: bytes | Record | None) -> str:
         """Return the one state in which a record of one reading ends."""
         decoded = self(value)
         ends = dict(decoded.tally.readings)
@@ -194,7 +195,7 @@ def in_batches(
     """Send records the whole way, cut before the given positions."""
     whole = Outcome()
     edges = [0, *sorted(set(cuts)), len(records)]
-    for start, end in zip(edges, edges[1:], strict=False):
+    for start, end in itertools.pairwise(edges):
         add(whole, through(path, records[start:end]))
     return whole
 

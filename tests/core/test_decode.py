@@ -436,7 +436,7 @@ class TestTelegraf:
 
     def test_the_machine_s_tag_and_prefixed_names_are_settings(self) -> None:
         rules = Rules(telegraf=Telegraf(machine_tag="asset", prefix_name=True))
-        sensors = (Sensor("modbus.t"), Sensor("t"))
+        sensors = (Sensor("modbus_t"), Sensor("t"))
         bench = Bench([MachineType("pump", sensors)], rules)
         decoded = bench(json.dumps(self.metric(tags={"asset": "q"})).encode())
         assert plain(decoded.readings[0].values) == [[1, None]]

@@ -111,7 +111,9 @@ def payloads(draw: st.DrawFn) -> bytes:
     made = draw(texts()).encode("utf-8", "surrogatepass")
     if not draw(st.integers(0, 3)):
         at = draw(st.integers(0, len(made)))
-        put = draw(st.sampled_from([b"", b"\0", b"\xff", b'"', b":", b"{", b"\\", b" "]))
+        put = draw(
+            st.sampled_from([b"", b"\0", b"\xff", b'"', b":", b"{", b"\\", b" "])
+        )
         made = made[:at] + put + made[at + draw(st.integers(0, 1)) :]
     return made
 
@@ -147,7 +149,7 @@ RULES = st.sampled_from(
 )
 
 
-@settings(max_examples=600)
+@settings(max_examples=300)
 @given(st.lists(st.tuples(payloads(), KEYS, STAMPS), max_size=5), RULES)
 @example([(b'{"machine" : "a","machine":"b","time":1,"values":{}}', None, -1)], Rules())
 def test_the_fast_path_comes_to_what_the_careful_one_does(
@@ -201,12 +203,14 @@ METRIC = st.sampled_from(
 BATCHES = st.lists(METRIC, max_size=5).map(lambda m: json.dumps({"metrics": m}))
 JSON = st.recursive(
     st.none() | st.booleans() | st.floats() | st.integers() | st.text(max_size=5),
-    lambda inner: st.lists(inner, max_size=3)
-    | st.dictionaries(
-        st.sampled_from(["machine", "time", "values", "tags", "fields", "metrics"])
-        | st.text(max_size=3),
-        inner,
-        max_size=4,
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(
+            st.sampled_from(["machine", "time", "values", "tags", "fields", "metrics"])
+            | st.text(max_size=3),
+            inner,
+            max_size=4,
+        )
     ),
     max_leaves=12,
 ).map(json.dumps)
@@ -219,7 +223,7 @@ ANY = st.one_of(
 )
 
 
-@settings(max_examples=400)
+@settings(max_examples=200)
 @given(st.lists(ANY, max_size=6), st.sampled_from(["auto", "foreshock", "telegraf"]))
 def test_any_bytes_end_in_exactly_one_counted_state(
     values: list[bytes | None], form: str

@@ -98,7 +98,7 @@ def test_a_time_is_read(value: object, rule: TimeRule, ns: int) -> None:
         ("2023-11-14T22:13:20.Z", AUTO, "bad_time"),
         ("2023-11-14T22:13:20Z\0", AUTO, "bad_time"),
         (" 2023-11-14T22:13:20Z", AUTO, "bad_time"),
-        ("٢٠٢٣-11-14T22:13:20Z", AUTO, "bad_time"),  # noqa: RUF001 - Arabic digits
+        ("٢٠٢٣-11-14T22:13:20Z", AUTO, "bad_time"),
         ("1969-12-31T23:59:59Z", AUTO, "bad_time"),
         ("1970-01-01T00:00:00+00:01", AUTO, "bad_time"),
         ("2262-01-01T00:00:00Z", AUTO, "bad_time"),

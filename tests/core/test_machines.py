@@ -11,9 +11,7 @@ from tests.core.helpers import by_first_letter
 
 def made(most: int = 100) -> Machines:
     machines: list[Machines] = []
-    machines.append(
-        Machines(2, by_first_letter("ab"), lambda: len(machines[0]) < most)
-    )
+    machines.append(Machines(2, by_first_letter("ab"), lambda: len(machines[0]) < most))
     return machines[0]
 
 

@@ -115,7 +115,7 @@ def rejected(outcome: Any) -> list[tuple[int, str, str, int]]:
     ]
 
 
-@settings(max_examples=150)
+@settings(max_examples=100)
 @given(two_types(), payloads(), st.lists(st.integers(0, 40)), st.integers(1, 6))
 def test_cuts_move_nothing(
     kinds: list[MachineType], made: list[bytes | None], cuts: list[int], most: int
@@ -148,9 +148,7 @@ def test_every_reading_ends_once_or_waits(
 def test_a_machine_s_messages_do_not_depend_on_other_machines() -> None:
     type_ = kind("a", rows=3, stride=2, baseline_rows=2)
     mine = [Record(body("a1", i, t=i), i) for i in range(9)]
-    others = [
-        Record(body(f"a{j}", 9 - i, t=j), i) for i in range(9) for j in (0, 2, 3)
-    ]
+    others = [Record(body(f"a{j}", 9 - i, t=j), i) for i in range(9) for j in (0, 2, 3)]
     mixed = sorted([*mine, *others], key=lambda record: record.offset)
     alone = through(pipeline(type_), mine).messages
     beside = through(pipeline(type_), mixed).messages

@@ -36,9 +36,7 @@ def test_a_tally_adds_up() -> None:
     two.values["null"] = 4
     two.windows["scored"] = 1
     one.add(two)
-    assert one == Tally(
-        5, Counter(used=3, late=2), Counter(null=4), Counter(scored=1)
-    )
+    assert one == Tally(5, Counter(used=3, late=2), Counter(null=4), Counter(scored=1))
 
 
 def test_counting_none_leaves_no_entry() -> None:

@@ -61,7 +61,7 @@ def check(worker: Worker) -> None:
     assert told == {key: set(values) for key, values in expected.items()}
 
 
-@settings(max_examples=300)
+@settings(max_examples=200)
 @given(two_types(), payloads(), STEPS)
 def test_all_lives_together_say_what_one_would_have_said(
     kinds: list[MachineType], made: list[bytes | None], steps: list[tuple[str, int]]
@@ -79,8 +79,7 @@ def test_all_lives_together_say_what_one_would_have_said(
 def pair(*names: str) -> list[Record]:
     """One reading a second of each of some machines."""
     return [
-        Record(body(name, i // len(names), t=i), i)
-        for i, name in enumerate(names * 20)
+        Record(body(name, i // len(names), t=i), i) for i, name in enumerate(names * 20)
     ]
 
 

@@ -124,9 +124,7 @@ def test_sensors_seen_at_an_earlier_time_do_not_mask() -> None:
 def test_records_in_the_restored_state_are_skipped_and_not_counted() -> None:
     made, tally = maker(2), Tally()
     made.applied[:] = [6, 4]
-    batch = readings(
-        (0, 10, [1, 1]), (1, 10, [1, 1]), (0, 11, [1, 1]), first_offset=5
-    )
+    batch = readings((0, 10, [1, 1]), (1, 10, [1, 1]), (0, 11, [1, 1]), first_offset=5)
     rows = made.push(batch, tally)
     assert lines(rows) == [(0, 11, [1, 1], 7), (1, 10, [1, 1], 6)]
     assert ends(tally) == {"used": 2}
@@ -185,7 +183,9 @@ class TestGrid:
 
     def test_a_row_names_the_record_that_let_the_watermark_pass_it(self) -> None:
         rows = self.made().push(
-            readings((0, 10, [1, 1]), (0, 20, [2, 2]), (0, 20, [3, 3]), (0, 31, [4, 4])),
+            readings(
+                (0, 10, [1, 1]), (0, 20, [2, 2]), (0, 20, [3, 3]), (0, 31, [4, 4])
+            ),
             Tally(),
         )
         # 20 does not pass 20: the third is a duplicate, the fourth completes 20 and 30.

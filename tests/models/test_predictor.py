@@ -1,0 +1,164 @@
+"""Predictions: the same bits before saving and after loading, in any batch."""
+
+import subprocess
+import sys
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from models.bundle import Bundle
+from models.options import Examples
+from models.prediction import WHY, Prediction
+from models.predictor import BUCKETS, Predictor
+from models.trained import Trained
+from tests.models.fleet import LAYOUT, fleet
+
+COLUMNS = ("risk", "rul", "anomaly", "health", "contributions", "why")
+
+
+@pytest.fixture(scope="module")
+def predictor(bundle: Bundle) -> Predictor:
+    return bundle.predictor()
+
+
+@pytest.fixture(scope="module")
+def whole(predictor: Predictor, examples: Examples) -> Prediction:
+    return predictor.predict(examples.windows)
+
+
+def bits(prediction: Prediction, index: object = slice(None)) -> list[bytes]:
+    return [getattr(prediction, name)[index].tobytes() for name in COLUMNS]
+
+
+def test_the_same_before_saving_and_after_loading(
+    trained: Trained, examples: Examples, whole: Prediction
+) -> None:
+    fresh = Predictor(trained, "pump", "1", "")
+    assert bits(fresh.predict(examples.windows)) == bits(whole)
+
+
+@settings(max_examples=25)
+@given(st.integers(0, 2**31), st.integers(1, 700))
+def test_a_row_does_not_depend_on_its_batch(
+    predictor: Predictor,
+    examples: Examples,
+    whole: Prediction,
+    seed: int,
+    count: int,
+) -> None:
+    rng = np.random.default_rng(seed)
+    some = rng.integers(0, len(examples.life), count)
+    found = predictor.predict(examples.windows.take(some))
+    assert bits(found) == bits(whole, some)
+
+
+def test_numbers_are_within_their_ranges(whole: Prediction, examples: Examples) -> None:
+    assert whole.rul.shape == (len(examples.life), 3)
+    assert ((whole.risk >= 0) & (whole.risk <= 1)).all()
+    assert (np.diff(whole.rul, axis=1) >= 0).all()
+    assert ((whole.rul >= 0) & (whole.rul <= LAYOUT.cap)).all()
+    assert (whole.anomaly > 0).all()
+    assert ((whole.health >= 0) & (whole.health <= 100)).all()
+    assert (whole.contributions >= 0).all()
+    assert whole.contributions.sum(axis=1) == pytest.approx(1.0, abs=5e-4)
+    assert (whole.contributions[:, [0, 4]] == 0).all()
+    assert (whole.why == 0).all()
+    certain = np.abs(whole.risk - 0.5) > 1e-5
+    early = whole.rul[:, 1] <= LAYOUT.horizon
+    assert ((whole.risk >= 0.5) == early)[certain].all()
+
+
+def test_numbers_are_short(whole: Prediction) -> None:
+    assert np.array_equal(whole.risk, np.round(whole.risk, 6))
+    assert np.array_equal(whole.rul, np.round(whole.rul, 4))
+    assert all(float(f"{v:.5e}") == v for v in whole.anomaly.tolist())
+
+
+def test_an_unknown_regime_gives_no_estimate_and_spares_the_others(
+    predictor: Predictor, examples: Examples, whole: Prediction
+) -> None:
+    some = np.array([50, 51, 52])
+    taken = examples.windows.take(some)
+    values = taken.values.copy()
+    values[1, -1, 0] = 50.0
+    found = predictor.predict(replace(taken, values=values))
+    assert [predictor.reasons[code] for code in found.why] == ["", WHY[1], ""]
+    assert np.isnan(found.risk[1])
+    assert np.isnan(found.contributions[1]).all()
+    assert bits(found, [0, 2]) == bits(whole, some[[0, 2]])
+
+
+def test_no_windows_give_no_predictions(
+    predictor: Predictor, examples: Examples
+) -> None:
+    found = predictor.predict(examples.windows.take(np.arange(0)))
+    assert found.rul.shape == (0, 3)
+
+
+def test_windows_of_another_shape_are_refused(
+    predictor: Predictor, examples: Examples
+) -> None:
+    taken = examples.windows.take(np.arange(3))
+    with pytest.raises(ValueError, match=r"expected \(n, 12, 5\) values"):
+        predictor.predict(replace(taken, values=taken.values[:, 1:]))
+
+
+def test_inputs_are_not_altered(predictor: Predictor, examples: Examples) -> None:
+    taken = examples.windows.take(np.arange(40))
+    before = {name: getattr(taken, name).tobytes() for name in ("values", "baseline")}
+    predictor.predict(taken)
+    assert before == {name: getattr(taken, name).tobytes() for name in before}
+
+
+def test_shapes_that_disagree_are_not_used_together(
+    trained: Trained, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    picky = Predictor(trained, "pump", "1", "")
+    answers = iter([False, True])
+    monkeypatch.setattr(picky, "_agree", lambda: next(answers))
+    picky.warm_up()
+    assert list(picky._compiled) == [BUCKETS[0]]
+
+
+def test_about_says_what_a_score_needs(predictor: Predictor) -> None:
+    assert predictor.about == {"axis": "cycles", "horizon": 10.0, "cap": 30.0}
+    assert predictor.reasons == ("", "unknown_regime")
+
+
+def test_without_failures_there_is_anomaly_alone() -> None:
+    from models.train import train
+    from tests.models.fleet import TINY
+
+    healthy = fleet(6, seed=8, failed=False)
+    found = train(healthy, LAYOUT, TINY)
+    assert found.life is None
+    assert "anomalies only" in found.notes[0]
+    said = Predictor(found, "pump", "1", "").predict(healthy.windows)
+    assert np.isnan(said.risk).all()
+    assert np.isnan(said.rul).all()
+    assert np.isfinite(said.anomaly).all()
+    assert np.isfinite(said.health).all()
+
+
+def test_loading_keras_says_nothing() -> None:
+    code = "import models.predictor"
+    ran = subprocess.run(  # noqa: S603 - our own interpreter
+        [sys.executable, "-W", "error::UserWarning", "-c", code],
+        capture_output=True,
+        text=True,
+        check=True,
+        env={"PATH": "", "CUDA_VISIBLE_DEVICES": "-1"},
+    )
+    assert (ran.stdout, ran.stderr) == ("", "")
+
+
+def test_reading_a_bundle_does_not_load_keras() -> None:
+    code = (
+        "import sys, models.bundle, models.datasets, models.metrics, models.report;"
+        "sys.exit('keras' in sys.modules or 'tensorflow' in sys.modules)"
+    )
+    ran = subprocess.run([sys.executable, "-c", code], check=False)  # noqa: S603 - our own interpreter
+    assert ran.returncode == 0
