@@ -1,1 +1,1 @@
-
+"""Bytes and points: Kafka, Faust transports, the log in memory, InfluxDB."""

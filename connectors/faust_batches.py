@@ -287,6 +287,8 @@ class BatchConsumer(HoldingConsumer):
         if self.abandoned:
             self._unacked_messages.clear()
             return
+        # Faust leaves what an old generation acknowledged in the set for a second.
+        self._clean_unacked_messages()
         for _ in range(_COMMIT_TRIES):
             if not self.has_uncommitted():
                 break

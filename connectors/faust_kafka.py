@@ -37,6 +37,10 @@ failed batch again:
             event.ack()
 
     sys.exit(asyncio.run(serve(app)))    # connectors.faust_run
+
+An agent that acknowledges later, at checkpoints, also sets `app.transport.drain` to a
+coroutine function that makes one, and asks `app.consumer.still_owner` before it writes
+state that another worker may own by now.
 """
 
 from collections.abc import Mapping

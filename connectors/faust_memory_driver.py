@@ -205,9 +205,10 @@ class PlainMemoryConsumer(Consumer):
     # Positions and commits
 
     async def seek_to_committed(self) -> Mapping[TP, int]:
-        """Move every assigned partition; None where nothing is committed."""
-        self._positions = {tp: self._start_of(tp) for tp in self._positions}
-        return {tp: self.group.offsets.get(tp) for tp in self._positions}  # type: ignore[misc]
+        """Move what is committed; as on Kafka, the rest stays where it is (None)."""
+        committed = {tp: self.group.offsets.get(tp) for tp in self._positions}
+        self._positions.update({tp: at for tp, at in committed.items() if at})
+        return cast("Mapping[TP, int]", committed)
 
     async def _seek(self, partition: TP, offset: int) -> None:
         if partition in self._positions:

@@ -49,19 +49,19 @@ async def serve(
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    clean = False
+    crashed, stopped = True, False
     try:
         await app.start()
         while not (stop.is_set() or app.crashed or app.should_stop):
             with suppress(TimeoutError):
                 async with asyncio.timeout(_LOOK_S):
                     await stop.wait()
-        clean = not app.crashed
+        crashed = app.crashed
     finally:
         with suppress(TimeoutError):
             async with asyncio.timeout(stop_within_s):
                 await app.stop()
-                clean = clean and not app.crashed
+                stopped = True
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.remove_signal_handler(number)
-    return 0 if clean else 1
+    return 0 if stopped and not (crashed or app.crashed) else 1

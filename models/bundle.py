@@ -204,7 +204,13 @@ def _content(trained: Trained) -> tuple[dict[str, bytes], dict[str, Any]]:
             key: getattr(life.out_of_fold, key) for key in OutOfFold.__annotations__
         }
         calibration["pit"] = life.pit.to_json()
-        manifest["life"] = {"spec": asdict(life.spec), "members": len(life.members)}
+        if life.ageless is not None:
+            arrays["ageless.npz"] = _numbered(life.ageless)
+        manifest["life"] = {
+            "spec": asdict(life.spec),
+            "members": len(life.members),
+            "ageless": life.ageless is not None,
+        }
     manifest["arrays"] = {
         part: {key: [a.dtype.str, list(a.shape)] for key, a in content.items()}
         for part, content in arrays.items()
@@ -264,6 +270,7 @@ def _life(
         axis=layout.life,
         spec=spec,
         members=tuple(_listed(arrays[f"life_{k}.npz"]) for k in range(said["members"])),
+        ageless=_listed(arrays["ageless.npz"]) if said["ageless"] else None,
         pit=PitMap.from_json(calibration["pit"]),
         out_of_fold=OutOfFold(**arrays["out_of_fold.npz"]),
     )

@@ -11,35 +11,56 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from models.backend import keras, layers, ops
+from models.features import STATIC_EXTRA
 from models.networks_spec import AutoencoderSpec, LifeSpec
 
 
-class HideAge(layers.Layer):  # type: ignore[misc]  # Keras ships no types
-    """While training, act now and then as if the age were unknown."""
+def without_age(static: Any, sensors: int) -> Any:
+    """The static input (n, F + 4) of a machine whose age nobody knows."""
+    seen = np.ones(sensors + STATIC_EXTRA, np.float32)
+    seen[sensors + 1 : sensors + 3] = 0.0
+    return static * seen
 
-    def __init__(self, sensors: int, share: float, **kwargs: Any) -> None:
+
+def ages_known(static: Any, sensors: int) -> Any:
+    """1 where the age is known, else 0, (n, 1)."""
+    return static[:, sensors + 2 : sensors + 3]
+
+
+class ShiftMachine(layers.Layer):  # type: ignore[misc]  # Keras ships no types
+    """While training, shift all readings of a window and its own baseline alike.
+
+    The offsets of its sensors give a machine away, and a network that knows each
+    training machine by them learns its life by heart. A shift common to readings and
+    baseline blurs who it is and leaves how far it has moved from its own beginning.
+    """
+
+    def __init__(self, sensors: int, size: float, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self._sensors = sensors
-        self._share = share
+        self._size = size
         self._seeds = keras.random.SeedGenerator()
 
-    def call(self, static: Any, training: bool = False) -> Any:
-        """Take and return (n, F + 4); columns F + 1 and F + 2 are the age."""
-        if not training or self._share <= 0:
-            return static
-        drawn = keras.random.uniform((ops.shape(static)[0], 1), seed=self._seeds)
-        kept = ops.cast(drawn >= self._share, static.dtype)
-        first = self._sensors + 1
-        age = static[:, first : first + 2] * kept
-        return ops.concatenate([static[:, :first], age, static[:, first + 2 :]], axis=1)
+    def call(self, sequence: Any, static: Any, training: bool = False) -> Any:
+        """Take and return (n, W, F) and (n, F + 4); the shift is in z-scores."""
+        if not training or self._size <= 0:
+            return sequence, static
+        shape = (ops.shape(static)[0], self._sensors)
+        shift = self._size * keras.random.normal(shape, seed=self._seeds)
+        moved = static[:, : self._sensors] + shift
+        return (
+            sequence + ops.expand_dims(shift, 1),
+            ops.concatenate([moved, static[:, self._sensors :]], axis=1),
+        )
 
 
 def build_life(spec: LifeSpec) -> Any:
     """Keras model of [(n, W, F), (n, F + 4)] to (n, classes) logits."""
-    sequence = keras.Input((spec.window, spec.sensors))
-    given = keras.Input((spec.static,))
-    static = HideAge(spec.sensors, spec.hide_age)(given)
+    given = [keras.Input((spec.window, spec.sensors)), keras.Input((spec.static,))]
+    sequence, static = ShiftMachine(spec.sensors, spec.shift)(*given)
     deviation = sequence - ops.expand_dims(static[:, : spec.sensors], 1)
     x = layers.Concatenate()([sequence, deviation])
     if spec.block > 1:
@@ -60,7 +81,7 @@ def build_life(spec: LifeSpec) -> Any:
     if spec.hidden:
         x = layers.Dense(spec.hidden, activation="relu")(x)
         x = layers.Dropout(spec.dropout)(x)
-    return keras.Model([sequence, given], layers.Dense(spec.classes)(x))
+    return keras.Model(given, layers.Dense(spec.classes)(x))
 
 
 def life_cdf(logits: Any) -> Any:

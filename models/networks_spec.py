@@ -21,8 +21,8 @@ class LifeSpec:
         filters: its width.
         hidden: width of the dense layer; 0 leaves it out.
         dropout: share dropped between the layers while training.
-        hide_age: share of training windows whose age is hidden, so that the network
-            also serves machines whose age nobody knows.
+        shift: standard deviation, in z-scores, of the random shift common to a
+            window's readings and baseline while training.
     """
 
     window: int
@@ -34,7 +34,7 @@ class LifeSpec:
     filters: int = 32
     hidden: int = 64
     dropout: float = 0.1
-    hide_age: float = 0.1
+    shift: float = 0.3
 
     def __post_init__(self) -> None:
         _bounded("life network", self.window, self.sensors, self.static, self.classes)

@@ -65,8 +65,11 @@ class TrainingOptions:
         filters: width of the block convolution.
         block: rows that it takes together.
         dropout: share dropped between the layers.
-        hide_age: share of training windows whose age is hidden, so that machines of
-            unknown age can be served too.
+        shift: random shift of a training window's readings and own baseline alike, in
+            z-scores: blurs which machine it is, so that lives are not learnt by heart.
+        hide_age: share of training windows whose age is hidden from the ensemble too;
+            0 is best where every age is known, since a network for unknown age is
+            trained beside it.
         folds: groups of machines; each is held out once, and its network joins the
             ensemble that is served.
         held_out: share of machines kept from the autoencoder, for its calibration.
@@ -84,7 +87,8 @@ class TrainingOptions:
     filters: int = 32
     block: int = 5
     dropout: float = 0.1
-    hide_age: float = 0.03
+    shift: float = 0.3
+    hide_age: float = 0.0
     folds: int = 5
     held_out: float = 0.3
     max_windows: int = 60_000
@@ -118,18 +122,27 @@ class Examples:
 
     Attributes:
         windows: the windows.
-        machine: (n,) int, which machine (or which of its lives), 0..m-1.
+        machine: (n,) int, which machine; of one that failed and came back, which of
+            its lives. 0..m-1.
         life: (n,) remaining life at the window's end, on the life axis, >= 0; for
             a censored machine the time to the end of observation.
         censored: (n,) True where the machine was not seen to fail.
         names: (m,) names of the machines.
+        groups: (m,) the physical machine behind each life, so that all lives of one
+            are held out together; empty: each is its own.
     """
 
     windows: WindowArrays
     machine: npt.NDArray[np.int32]
     life: npt.NDArray[np.float64]
     censored: npt.NDArray[np.bool_]
-    names: tuple[str, ...] = field(default=())
+    names: tuple[str, ...] = ()
+    groups: npt.NDArray[np.int32] = field(default_factory=lambda: np.zeros(0, np.int32))
+
+    @property
+    def group(self) -> npt.NDArray[np.int32]:
+        """Physical machine of each window, (n,)."""
+        return self.groups[self.machine] if len(self.groups) else self.machine
 
     @property
     def failures(self) -> int:
@@ -144,6 +157,7 @@ class Examples:
             self.life[index],
             self.censored[index],
             self.names,
+            self.groups,
         )
 
     def last(self) -> npt.NDArray[np.intp]:

@@ -20,7 +20,7 @@ from models import features, networks
 from models.backend import compile_call, keras, ops
 from models.features import Inputs
 from models.prediction import WHY, Finish, Prediction
-from models.trained import Trained
+from models.trained import LifeModel, Trained
 from models.windows import Floats, Windows
 
 BUCKETS = (32, 256)
@@ -157,25 +157,44 @@ def _graph(trained: Trained) -> Callable[[Any, Any], list[Any]]:
     strange = trained.anomaly
     autoencoder = networks.build_autoencoder(strange.spec)
     set_weights(autoencoder, strange.weights, "autoencoder")
-    members = []
-    if trained.life is not None:
-        for k, weights in enumerate(trained.life.members):
-            member = networks.build_life(trained.life.spec)
-            set_weights(member, weights, f"life network {k + 1}")
-            members.append(member)
+    life = _life_graph(trained.life) if trained.life is not None else None
     mean = strange.whitening.mean.astype(np.float32)
     matrix = strange.whitening.matrix.astype(np.float32)
 
     def call(sequence: Any, static: Any) -> list[Any]:
         error = networks.residual(autoencoder, sequence, static, strange.spec)
         outputs = [ops.matmul(error - mean, matrix)]
-        if members:
-            total = networks.life_cdf(members[0]([sequence, static], training=False))
-            for member in members[1:]:
-                logits = member([sequence, static], training=False)
-                total = total + networks.life_cdf(logits)
-            outputs.append(total / float(len(members)))
+        if life is not None:
+            outputs.append(life(sequence, static))
         return outputs
+
+    return call
+
+
+def _life_graph(life: LifeModel) -> Callable[[Any, Any], Any]:
+    """F at the edges: the members' mean, or the ageless network's where it must."""
+    members = []
+    for k, weights in enumerate(life.members):
+        members.append(networks.build_life(life.spec))
+        set_weights(members[-1], weights, f"life network {k + 1}")
+    ageless = None
+    if life.ageless is not None:
+        ageless = networks.build_life(life.spec)
+        set_weights(ageless, life.ageless, "life network for unknown age")
+
+    def call(sequence: Any, static: Any) -> Any:
+        total = networks.life_cdf(members[0]([sequence, static], training=False))
+        for member in members[1:]:
+            logits = member([sequence, static], training=False)
+            total = total + networks.life_cdf(logits)
+        mean = total / float(len(members))
+        if ageless is None:
+            return mean
+        blind = networks.without_age(static, life.spec.sensors)
+        other = networks.life_cdf(ageless([sequence, blind], training=False))
+        known = networks.ages_known(static, life.spec.sensors)
+        # `known` is exactly 0 or 1, so this picks without rounding.
+        return known * mean + (1.0 - known) * other
 
     return call
 

@@ -48,7 +48,7 @@ def train(
         )
         raise TrainingError(msg)
     rng = np.random.default_rng(options.seed)
-    held = _held_out(examples.machine[well], options.held_out, rng)
+    held = _held_out(examples.group[well], options.held_out, rng)
     spec = AutoencoderSpec.fitting(layout.window, inputs.sequence.shape[2])
     seed_everything(options.seed * 1009 + 997)
     model = networks.build_autoencoder(spec)

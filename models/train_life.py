@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -43,31 +44,48 @@ def train(
     spec = _spec(inputs, axis, options)
     goal = targets(axis, examples.life, examples.censored)
     rng = np.random.default_rng(options.seed)
-    folds = min(options.folds, len(np.unique(examples.machine)))
-    fold = deal(examples.machine, folds, rng, first=~examples.censored)
-    cdf = np.zeros((len(goal), axis.bins + 1))
-    members: list[Weights] = []
-    curves = []
-    for k in range(folds):
-        seed_everything(options.seed * 1009 + k)
+    folds = min(options.folds, len(np.unique(examples.group)))
+    fold = deal(examples.group, folds, rng, first=~examples.censored)
+
+    def learn(
+        given: Inputs, held: npt.NDArray[np.bool_], seed: int, stage: str
+    ) -> tuple[Any, Curve]:
+        seed_everything(seed)
         model = networks.build_life(spec)
-        seen = np.flatnonzero(fold != k)
-        held = np.flatnonzero(fold == k)
+        seen = thin(np.flatnonzero(~held), options.max_windows, rng)
+        other = thin(np.flatnonzero(held), options.max_windows // 6, rng)
         curve = fit(
             model,
             networks.RankedLoss(),
-            _sample(inputs, goal, thin(seen, options.max_windows, rng)),
-            _sample(inputs, goal, thin(held, options.max_windows // 6, rng)),
+            _sample(given, goal, seen),
+            _sample(given, goal, other),
             options,
-            (f"fold {k + 1} of {folds}", options.epochs),
+            (stage, options.epochs),
             progress,
         )
+        return model, curve
+
+    cdf = np.zeros((len(goal), axis.bins + 1))
+    members: list[Weights] = []
+    curves = []
+    given = _hide(inputs, spec.sensors, options.hide_age, rng)
+    for k in range(folds):
+        held = np.flatnonzero(fold == k)
+        stage = f"fold {k + 1} of {folds}"
+        model, curve = learn(given, fold == k, options.seed * 1009 + k, stage)
         cdf[held] = predict(model, inputs, held)
         members.append(model.get_weights())
         curves.append(curve)
+    ageless = None
+    if np.isfinite(examples.windows.age).all():
+        hidden = _hide(inputs, spec.sensors, 1.0, rng)
+        seed = options.seed * 1009 + folds
+        model, curve = learn(hidden, fold == 0, seed, "for unknown age")
+        ageless = model.get_weights()
+        curves.append(curve)
     pit = calibrate.fit(cdf, examples.life, examples.censored, examples.machine, axis)
     found = _out_of_fold(cdf, fold, examples, axis)
-    return LifeModel(axis, spec, tuple(members), pit, found), curves
+    return LifeModel(axis, spec, tuple(members), ageless, pit, found), curves
 
 
 def targets(axis: LifeAxis, life: Doubles, censored: npt.NDArray[np.bool_]) -> Floats:
@@ -83,12 +101,12 @@ def targets(axis: LifeAxis, life: Doubles, censored: npt.NDArray[np.bool_]) -> F
     return asked.astype(np.float32)
 
 
-def predict(model: object, inputs: Inputs, index: Index) -> Doubles:
+def predict(model: Any, inputs: Inputs, index: Index) -> Doubles:
     """F at the edges for some windows, not calibrated, (len(index), bins + 1)."""
     parts = []
     for at in range(0, len(index), 2048):
         some = index[at : at + 2048]
-        logits = model([inputs.sequence[some], inputs.static[some]], training=False)  # type: ignore[operator]  # a Keras model
+        logits = model([inputs.sequence[some], inputs.static[some]], training=False)
         parts.append(np.asarray(networks.life_cdf(logits)))
     return distribution.clean(np.concatenate(parts))
 
@@ -105,8 +123,19 @@ def _spec(inputs: Inputs, axis: LifeAxis, options: TrainingOptions) -> LifeSpec:
         filters=options.filters,
         hidden=options.hidden,
         dropout=options.dropout,
-        hide_age=options.hide_age,
+        shift=options.shift,
     )
+
+
+def _hide(
+    inputs: Inputs, sensors: int, share: float, rng: np.random.Generator
+) -> Inputs:
+    """The same inputs with the age of some windows hidden."""
+    if share <= 0:
+        return inputs
+    blind = np.asarray(networks.without_age(inputs.static, sensors))
+    some = rng.random((len(blind), 1)) < share
+    return replace(inputs, static=np.where(some, blind, inputs.static))
 
 
 def _sample(inputs: Inputs, goal: Floats, index: Index) -> Sample:
@@ -121,7 +150,7 @@ def _out_of_fold(
     risk = np.zeros(len(cdf))
     for k in np.unique(fold):
         here, other = fold == k, fold != k
-        rest = replace(examples).take(other)
+        rest = examples.take(other)
         pit = calibrate.fit(cdf[other], rest.life, rest.censored, rest.machine, axis)
         calibrated = pit.apply(cdf[here], axis)
         rul[here] = distribution.quantiles(calibrated, axis)

@@ -59,11 +59,22 @@ class OutOfFold:
 
 @dataclass(frozen=True)
 class LifeModel:
-    """The risk and remaining-life half; None in a bundle of too few failures."""
+    """The risk and remaining-life half; None in a bundle of too few failures.
+
+    Attributes:
+        axis: the axis of remaining life.
+        spec: shape of every network.
+        members: weights of the ensemble, one network per fold.
+        ageless: weights of the network for machines of unknown age; None where the
+            members themselves learnt from such machines.
+        pit: calibration of F.
+        out_of_fold: what the members said of machines they never saw.
+    """
 
     axis: LifeAxis
     spec: LifeSpec
     members: tuple[Weights, ...]
+    ageless: Weights | None
     pit: PitMap
     out_of_fold: OutOfFold
 

@@ -39,9 +39,9 @@ def worker(
     settings = settings_from(config, overrides)
     require_secrets(settings)
     roles = _roles(only, repartition=settings.input.repartition)
-    from stream.worker import app
+    from stream.worker.app import run
 
-    raise typer.Exit(app.run(settings, roles))
+    raise typer.Exit(run(settings, roles))
 
 
 def _roles(only: list[Role] | None, *, repartition: bool) -> tuple[str, ...]:

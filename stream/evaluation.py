@@ -11,9 +11,10 @@ import numpy as np
 
 from models.errors import ModelsError
 from models.options import Examples, WindowArrays
-from stream import bundles, histories
+from stream import histories
 from stream.errors import InputError
 from stream.training import examples_of
+from stream.worker import bundles
 from stream.worker.settings import Settings
 
 

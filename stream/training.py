@@ -12,7 +12,7 @@ from models.errors import ModelsError
 from models.options import Examples, Step, TrainingOptions, WindowArrays
 from stream import histories
 from stream.errors import InputError
-from stream.layouts import layout_of
+from stream.worker.layouts import layout_of
 from stream.worker.settings import Settings
 
 Progress = Callable[[str, Step], None]

@@ -44,4 +44,7 @@ def test_retention_by_kind() -> None:
 
 def test_the_largest_request_fits_into_every_topic() -> None:
     topics = planned("kafka.request_max_bytes=8MiB")
-    assert {t.config["max.message.bytes"] for t in topics.values()} == {str(8 << 20)}
+    sizes = {int(t.config["max.message.bytes"]) for t in topics.values()}
+    assert min(sizes) == 8 << 20
+    # What is passed on with headers of ours needs a little more.
+    assert max(sizes) < 9 << 20

@@ -228,8 +228,10 @@ class Pipeline:
         warnings = []
         for name in refused:
             self.machines.refuse(name)
-        for data in blocks:
-            block = snapshot.parse(data)
+        # Newest first: a name that stands in two blocks, as after a crash in the middle
+        # of a checkpoint, is where it was last.
+        parsed = map(snapshot.parse, blocks)
+        for block in sorted(parsed, key=lambda b: (b.offset, b.turn), reverse=True):
             kind = kinds.get(block.type)
             if kind is None:
                 warnings.append(f"machine type {block.type!r} is no longer configured")

@@ -108,7 +108,7 @@ def make_sink(settings: Settings) -> Sink:
 
 
 def _scorers(settings: Settings) -> list[Scorer]:
-    from stream.bundles import scorers_of  # noqa: PLC0415 - loads TensorFlow
+    from stream.worker.bundles import scorers_of  # noqa: PLC0415 - loads TensorFlow
 
     return scorers_of(settings)
 

@@ -13,7 +13,7 @@ owners are up to date. On a long backlog it costs each worker one more reading o
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 
 from stream.core.decode import Decoder
 from stream.core.machines import Machines
@@ -70,7 +70,7 @@ class Elsewhere:
                     yield [(name, number) for name in found]
                 self._seen[number] = following
 
-    def _names(self, number: int, records: list[RawRecord]) -> list[str]:
+    def _names(self, number: int, records: Sequence[RawRecord]) -> list[str]:
         machines, decoder = self._known.get(number) or self._fresh()
         if len(machines.lookup) > _REMEMBERED:
             machines, decoder = self._fresh()

@@ -18,75 +18,28 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any
 
 import msgspec
 import structlog
 
 from stream.core.pipeline import Outcome, Pipeline
-from stream.core.readings import RawRecord, Reject, Tally
-from stream.worker.bus import Outbox, Producer, TopicReader
-from stream.worker.claims import Claims
+from stream.core.readings import RawRecord, Tally
+from stream.worker.bus import Outbox
+from stream.worker.decoding import decode
 from stream.worker.quarantine import put_away
+from stream.worker.shared import Batch, Event, Shared
 from stream.worker.silence import Silence
 from stream.worker.state_topic import IDLE, POSITION, Idle, Position, packed, understood
 
 _log = structlog.get_logger()
 
 
-class Batch(Protocol):
-    """A Faust message that carries one fetched batch."""
-
-    value: Any
-    offset: int
-    first: int
-    skipped: int
-    generation_id: int
-
-
-class Event(Protocol):
-    """A Faust event; ``ack`` lets its batch be committed."""
-
-    message: Any
-
-    def ack(self) -> bool:
-        """Acknowledge the batch."""
-
-
 class Halt(RuntimeError):
     """The worker must stop: going on would lose or double readings."""
-
-
-@dataclass(frozen=True, slots=True)
-class Shared:
-    """What all partitions of a worker have in common.
-
-    Attributes:
-        topics: Names of the topics by setting.
-        source: The topic that readings come from.
-        producer: Where messages go.
-        reader: Reads the state topic.
-        claims: The register of machines; None where readings are keyed by ourselves.
-        make: Builds a pipeline for a partition.
-        in_thread: Runs a function off the event loop, one at a time.
-        still_owner: Asks the group whether a partition, whose oldest unacknowledged
-            offset is given, is still ours in a generation.
-        earliest: First offset that a partition still holds.
-        lease_s: How long an answer of the group stands, in s.
-    """
-
-    topics: dict[str, str]
-    source: str
-    producer: Producer
-    reader: TopicReader
-    claims: Claims | None
-    make: Callable[[int], Pipeline]
-    in_thread: Callable[..., Awaitable[Any]]
-    still_owner: Callable[[int, int, int], Awaitable[bool]]
-    earliest: Callable[[int], Awaitable[int]]
-    lease_s: float
 
 
 @dataclass(slots=True)
@@ -98,7 +51,7 @@ class Partition:
         number: Number of the partition.
         generation: The group's generation in which it was assigned.
         closed: Whether batches are ignored from now on in this generation.
-        closing: Whether this is about to be so: batches not begun are left alone.
+        leaving: Set when this is about to be so: batches not begun are left alone.
         totals: How all readings of this generation ended.
     """
 
@@ -106,7 +59,7 @@ class Partition:
     number: int
     generation: int
     closed: bool = False
-    closing: bool = False
+    leaving: asyncio.Event = field(default_factory=asyncio.Event)
     totals: Tally = field(default_factory=Tally)
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
     _pipeline: Pipeline | None = None
@@ -117,6 +70,7 @@ class Partition:
     _events: list[Event] = field(default_factory=list)
     _since: Tally = field(default_factory=Tally)
     _outbox: Outbox | None = None
+    _unclaimed: list[str] = field(default_factory=list)
 
     async def batch(self, event: Event) -> None:
         """Take one batch in, and send what it gives.
@@ -127,7 +81,9 @@ class Partition:
         """
         async with self.lock:
             message: Batch = event.message
-            if self.closed or self.closing or message.generation_id != self.generation:
+            if self.closed or message.generation_id != self.generation:
+                return
+            if self.leaving.is_set():
                 return
             pipeline = self._pipeline or await self._restore(message)
             self._check_order(message)
@@ -136,6 +92,8 @@ class Partition:
                 done = self._position.offset
                 records = [r for r in records if r.offset > done]
             outcome = await self._through(pipeline, records)
+            if outcome is None:
+                return
             await self._send(outcome)
             self._position = Position(max(message.offset, self._position.offset))
             self._last = message.offset
@@ -145,27 +103,56 @@ class Partition:
 
     async def _through(
         self, pipeline: Pipeline, records: Sequence[RawRecord]
-    ) -> Outcome:
-        decoded = await self.shared.in_thread(_decode, pipeline, records)
+    ) -> Outcome | None:
+        """Take records the whole way; None if this partition goes away first."""
+        decoded = await self.shared.in_thread(decode, pipeline, records)
         new = pipeline.machines.take_new()
-        claims = self.shared.claims
-        if claims is not None:
-            await claims.settle(self.number, new)
-            for name in claims.split:
+        if not await self._settled([*new, *self._unclaimed]):
+            # What has not settled must not get into the state as if it had.
+            for name in new:
                 pipeline.refuse(name)
+            return None
+        self._unclaimed = []
+        self._refuse(pipeline)
         self._silence.heard(decoded.readings, time.monotonic())
         outcome: Outcome = await self.shared.in_thread(pipeline.run, decoded)
         return outcome
+
+    async def _settled(self, machines: Sequence[str]) -> bool:
+        """Wait until it is clear where machines belong; False if we leave first."""
+        if not machines:
+            return True
+        register = self.shared.register
+        settle = asyncio.ensure_future(register.settle(self.number, machines))
+        leave = asyncio.ensure_future(self.leaving.wait())
+        try:
+            await asyncio.wait((settle, leave), return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            leave.cancel()
+            if not settle.done():
+                settle.cancel()
+        if settle.cancelled() or not settle.done():
+            with suppress(asyncio.CancelledError):
+                await settle
+            return False
+        settle.result()
+        return True
+
+    def _refuse(self, pipeline: Pipeline) -> None:
+        for name in self.shared.register.refused(self.number):
+            pipeline.refuse(name)
 
     async def _restore(self, message: Batch) -> Pipeline:
         shared = self.shared
         records = await shared.reader.read(shared.topics["state"], self.number)
         saved = understood(records)
         pipeline = shared.make(self.number)
-        refused = list(shared.claims.split) if shared.claims else []
+        refused = list(shared.register.refused(self.number))
         for warning in pipeline.load(list(saved.blocks.values()), refused):
             _log.warning("state", partition=self.number, told=warning)
         pipeline.touch(saved.stale)
+        known = (name for names in pipeline.machines.names for name in names if name)
+        self._unclaimed = shared.register.unclaimed(self.number, known)
         self._position = self._written = saved.position
         self._outbox = Outbox(shared.producer)
         await self._check_reach(message)
@@ -311,6 +298,7 @@ class Partition:
         async with self.lock:
             if self._pipeline is None or self.closed:
                 return
+            self._refuse(self._pipeline)
             silent = self._silence.machines(time.monotonic(), idle_after_s)
             names = self._pipeline.holding_back(silent)
             if not names or not await self._checkpoint():
@@ -332,31 +320,14 @@ class Partition:
         await self._send(outcome)
 
     async def close(self) -> None:
-        """Finish the batch in hand, checkpoint, and take nothing more."""
+        """Finish the batch in hand, checkpoint, and take nothing more.
+
+        What waits for claims to settle is left alone: the next owner reads it again.
+        """
+        self.leaving.set()
         async with self.lock:
             await self._checkpoint()
             self.closed = True
-
-
-def _decode(pipeline: Pipeline, records: Sequence[RawRecord]) -> Any:
-    """Decode; a record that trips us up is quarantined, and costs itself alone."""
-    try:
-        return pipeline.decode(records)
-    except Exception:  # noqa: BLE001 - whatever it is, it costs its record alone
-        _log.exception("decoding failed: records are taken one by one")
-    good, bad = [], []
-    for record in records:
-        try:
-            pipeline.decode([record])
-        except Exception as error:  # noqa: BLE001 - whatever it is, it is a bug of ours
-            bad.append(Reject(record, "internal_error", type(error).__name__))
-        else:
-            good.append(record)
-    decoded = pipeline.decode(good)
-    decoded.rejects += bad
-    decoded.tally.records += len(bad)
-    decoded.tally.bump(decoded.tally.readings, "quarantined.internal_error", len(bad))
-    return decoded
 
 
 def _dump(pipeline: Pipeline, position: Position) -> list[tuple[str, bytes]]:

@@ -10,7 +10,7 @@ low (what is known of it is kept, and it lies where the headers say).
 from __future__ import annotations
 
 from stream.core.readings import Reject
-from stream.worker.bus import Headers, Message, Outbox
+from stream.worker.bus import Message, Outbox
 
 _LONGEST_DETAIL = 300
 _LONGEST_KEY = 1024
@@ -48,9 +48,7 @@ async def put_away(
     await outbox.send(quarantine, partition, key, value, headers, instead)
 
 
-def headers_of(
-    reject: Reject, topic: str, partition: int
-) -> list[tuple[str, bytes]]:
+def headers_of(reject: Reject, topic: str, partition: int) -> list[tuple[str, bytes]]:
     """Return the headers of a quarantined record: the source's, then ours."""
     record = reject.record
     told = {

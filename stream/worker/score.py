@@ -21,9 +21,12 @@ from stream.core.pipeline import Pipeline
 from stream.core.scoring import Scorer
 from stream.worker.buses import Bus
 from stream.worker.claims import Claims
-from stream.worker.partition import Event, Partition, Shared
+from stream.worker.elsewhere import Elsewhere
+from stream.worker.homes import Homes
+from stream.worker.partition import Partition
 from stream.worker.plant import kinds_of, rules_of, type_of
 from stream.worker.settings import Settings
+from stream.worker.shared import Event, Register, Shared
 from stream.worker.split import report
 
 _log = structlog.get_logger()
@@ -138,13 +141,12 @@ class ScoreRole:
         await self.app.crash(error)
 
     async def drain(self) -> None:
-        """Finish what is in hand and checkpoint; before a rebalance and at the end."""
-        await asyncio.gather(*(self._close(lane) for lane in self._lanes.values()))
+        """Finish what is in hand and checkpoint; before a rebalance and at the end.
 
-    async def _close(self, lane: _Lane) -> None:
-        # What waits in the queue has not been touched: the next owner reads it again.
-        lane.partition.closing = True
-        await lane.partition.close()
+        What waits in a queue has not been touched: the next owner reads it again.
+        """
+        lanes = self._lanes.values()
+        await asyncio.gather(*(lane.partition.close() for lane in lanes))
 
     def _guarded(self, job: Callable[[], Any]) -> Callable[[], Any]:
         async def run() -> None:
@@ -184,16 +186,17 @@ class ScoreRole:
         if self._shared is not None:
             return self._shared
         settings, app = self.settings, self.app
-        if not settings.input.repartition:
-            self._claims = Claims(
-                self.bus.reader, app.producer, settings.topics.machines, self.settle_s
-            )
+        register: Register
+        if settings.input.repartition:
+            register = Homes(self.bus.reader, self.source)
+        else:
+            register = self._claims = self._register()
         self._shared = Shared(
             topics=settings.topics.names(),
             source=self.source,
             producer=app.producer,
             reader=self.bus.reader,
-            claims=self._claims,
+            register=register,
             make=self._pipeline,
             in_thread=self._in_thread,
             still_owner=self._still_owner,
@@ -201,6 +204,14 @@ class ScoreRole:
             lease_s=settings.kafka.session_timeout_s / 2,
         )
         return self._shared
+
+    def _register(self) -> Claims:
+        reader, topic = self.bus.reader, self.settings.topics.machines
+        looks = None
+        if self.settle_s > 0:
+            group = self.app.conf.id
+            looks = Elsewhere(reader, self.settings, self.source, group).machines
+        return Claims(reader, self.app.producer, topic, self.settle_s, looks)
 
     def _pipeline(self, partition: int) -> Pipeline:
         return Pipeline(

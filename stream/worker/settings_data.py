@@ -92,7 +92,6 @@ class Training(Section):
     filters: Width = 32
     block: Annotated[Count, Field(le=100)] = 5
     dropout: Annotated[Number, Field(ge=0, lt=1)] = 0.1
-    hide_age: Annotated[Number, Field(ge=0, le=1)] = 0.03
     folds: Annotated[Whole, Field(ge=2, le=20)] = 5
     held_out: Annotated[Number, Field(gt=0, lt=1)] = 0.3
     max_windows: Annotated[Whole, Field(ge=1)] = 60_000

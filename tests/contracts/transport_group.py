@@ -184,6 +184,8 @@ async def what_was_not_committed_comes_again_after_a_crash(bus: Bus) -> None:
         await committed_is(bus, worker.group, topic, 0, 5)
         worker.consumer.abandon()
         worker.events[1].ack()
+        assert not await worker.consumer.commit()
+        assert await bus.committed(worker.group, topic, 0) == 5
     again = Worker(bus, [topic])
     async with started(again):
         await committed_is(bus, again.group, topic, 0, 20)

@@ -94,7 +94,7 @@ class Worker:
     def release(self, *, crash: bool) -> None:
         """Release what all machines hold back, or crash before it is done."""
         names = {
-            state.kind.name: [n for n in mine if n]
+            state.kind.name: self._reached(state, mine)
             for state, mine in zip(
                 self.path.states, self.path.machines.names, strict=True
             )
@@ -103,6 +103,12 @@ class Worker:
         self.notes.append(Note(self.at, names))
         if not crash:
             self._repeat(self.notes[-1])
+
+    def _reached(self, state: snapshot.TypeState, names: list[str]) -> list[str]:
+        """Return machines whose state is not ahead: others are not released here."""
+        applied = state.rows.applied.tolist()
+        pairs = zip(names, applied, strict=False)
+        return [name for name, at in pairs if name and at <= self.at[0]]
 
     def _repeat(self, note: Note) -> None:
         self._out(self.path.release(note.names, note.position[0]))

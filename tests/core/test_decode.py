@@ -267,6 +267,13 @@ def test_a_machine_s_name_is_any_printable_text(name: str) -> None:
     assert bench.machines.names == [[name]]
 
 
+@pytest.mark.parametrize("usual", [GOOD, one(site="n")], ids=["usual", "odd"])
+def test_a_record_may_be_as_large_as_the_limit(usual: bytes) -> None:
+    bench = Bench([PUMP], Rules(max_bytes=len(usual)))
+    assert bench.state(usual) == "read"
+    assert bench.state(usual + b" ") == "quarantined.too_large"
+
+
 def test_machine_names_differ_in_case() -> None:
     bench = Bench([PUMP])
     assert bench(one(machine="P"), GOOD).readings[0].machine.tolist() == [0, 1]

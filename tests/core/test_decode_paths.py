@@ -32,11 +32,9 @@ NUMBERS = st.one_of(
     st.integers().map(str),
     st.floats().map(str),
     st.floats(width=32, allow_nan=False, allow_infinity=False).map(str),
-    st.sampled_from(
-        ["0", "-0", "1e400", "-1e39", "NaN", "Infinity", "01", "1.", ".5", "+1", "1e5"]
-        + ["9007199254740993", "9" * 30, "9" * 400, "1.7976931348623159e308", "2e-320"]
-        + ["null", "true", '"1"', "[1]", "{}", ""]
-    ),
+    st.sampled_from(["0", "-0", "1e400", "-1e39", "01", "1.", ".5", "+1", "1e5"]),
+    st.sampled_from(["9007199254740993", "9" * 30, "9" * 400, "2e-320", "NaN"]),
+    st.sampled_from(["1.7976931348623159e308", "Infinity", "null", "true", '"1"', ""]),
     st.decimals(allow_nan=False, allow_infinity=False, places=20).map(str),
 )
 TIMES = st.one_of(
@@ -56,9 +54,10 @@ TIMES = st.one_of(
         ]
     ),
 )
-NAMES = st.sampled_from(
-    ['"a"', '"b1"', '"\\u0061"', '"x"', '""', '"a\\"b"', '"a\\ud800"', '"ä"', "7"]
-    + ['"a\\n"', '"a\x7f"', '"a\n"', f'"{"a" * 128}"', f'"{"a" * 129}"', '"a\\":"']
+NAMES = st.one_of(
+    st.sampled_from(['"a"', '"b1"', '"\\u0061"', '"x"', '""', '"a\\"b"', '"ä"', "7"]),
+    st.sampled_from(['"a\\n"', '"a\x7f"', '"a\n"', '"a\\ud800"', '"a\\":"']),
+    st.sampled_from([f'"{"a" * 128}"', f'"{"a" * 129}"']),
 )
 BLANKS = st.sampled_from(["", "", "", " ", "\n\t"])
 
@@ -111,9 +110,7 @@ def payloads(draw: st.DrawFn) -> bytes:
     made = draw(texts()).encode("utf-8", "surrogatepass")
     if not draw(st.integers(0, 3)):
         at = draw(st.integers(0, len(made)))
-        put = draw(
-            st.sampled_from([b"", b"\0", b"\xff", b'"', b":", b"{", b"\\", b" "])
-        )
+        put = draw(st.sampled_from([b"", b"\0", b"\xff", b'"', b":", b"{", b"\\"]))
         made = made[:at] + put + made[at + draw(st.integers(0, 1)) :]
     return made
 

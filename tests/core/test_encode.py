@@ -32,7 +32,7 @@ def scores(**parts: Any) -> Scores:
         "contributions": [[0.75, 0.25]],
         "why": [""],
     }
-    columns = {
+    columns: dict[str, Any] = {
         name: value if name == "why" else np.array(value, np.float64)
         for name, value in (usual | parts).items()
     }

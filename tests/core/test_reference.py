@@ -44,7 +44,7 @@ def steps(draw: st.DrawFn) -> list[Step]:
     machines = draw(st.integers(1, 3))
     times = dict.fromkeys(range(machines), 20)
     moves = st.sampled_from([0, 0, 1, 1, 1, 2, 3, 5, 12, 40, -1, -2, -4, -9])
-    made = []
+    made: list[Step] = []
     for _ in range(draw(st.integers(1, 45))):
         machine = draw(st.integers(0, machines - 1))
         times[machine] += draw(moves)

@@ -96,6 +96,7 @@ def test_a_late_reading_moves_nothing() -> None:
 @pytest.mark.parametrize("cut", [True, False], ids=["two batches", "one batch"])
 def test_of_equal_machine_time_and_sensor_the_first_wins(cut: bool) -> None:
     made, tally = maker(), Tally()
+    same: list[tuple[int, int, list[float]]]
     same = [(0, 10, [1, NAN]), (0, 10, [2, 5]), (0, 10, [3, 6])]
     found = []
     for batch in [same[:1], same[1:]] if cut else [same]:
@@ -123,7 +124,7 @@ def test_sensors_seen_at_an_earlier_time_do_not_mask() -> None:
 
 def test_records_in_the_restored_state_are_skipped_and_not_counted() -> None:
     made, tally = maker(2), Tally()
-    made.applied[:] = [6, 4]
+    made.applied[:] = [5, 4]
     batch = readings((0, 10, [1, 1]), (1, 10, [1, 1]), (0, 11, [1, 1]), first_offset=5)
     rows = made.push(batch, tally)
     assert lines(rows) == [(0, 11, [1, 1], 7), (1, 10, [1, 1], 6)]
@@ -134,7 +135,7 @@ def test_records_in_the_restored_state_are_skipped_and_not_counted() -> None:
 def test_nothing_comes_of_nothing() -> None:
     made = maker()
     assert lines(made.push(no_readings(2), Tally())) == []
-    assert made.grow(0) is None
+    made.grow(0)
     assert len(made.high) == 1
 
 
@@ -194,9 +195,9 @@ class TestGrid:
 
     def test_the_state_carries_values_over_batches(self) -> None:
         made, found = self.made(2), []
-        for i, one in enumerate(
-            [(1, 8, [1, NAN]), (0, 9, [5, 5]), (1, 12, [NAN, 2]), (1, 21, [3, NAN])]
-        ):
+        steps: list[tuple[int, int, list[float]]]
+        steps = [(1, 8, [1, NAN]), (0, 9, [5, 5]), (1, 12, [NAN, 2]), (1, 21, [3, NAN])]
+        for i, one in enumerate(steps):
             found += lines(made.push(readings(one, first_offset=i), Tally()))
         assert found == [(1, 10, [1, None], 2), (1, 20, [1, 2], 3)]
 

@@ -86,15 +86,15 @@ def test_fewer_real_rows_than_min_context_give_no_estimate() -> None:
 
 
 def test_a_sensor_is_masked_when_more_than_half_of_the_real_rows_lack_it() -> None:
-    half = [[1, 1], [1, 1], [NAN, 1], [NAN, 1]]
-    most = [[1, 1], [NAN, 1], [NAN, 1], [NAN, 1]]
-    both = [[1, NAN], [NAN, NAN], [NAN, NAN], [NAN, 1]]
+    half = [[1.0, 1.0], [1.0, 1.0], [NAN, 1.0], [NAN, 1.0]]
+    most = [[1.0, 1.0], [NAN, 1.0], [NAN, 1.0], [NAN, 1.0]]
+    both = [[1.0, NAN], [NAN, NAN], [NAN, NAN], [NAN, 1.0]]
     assert masked_share(windows(half, most, both)).tolist() == [0, 0.5, 1]
 
 
 def test_repeated_rows_do_not_count_as_lacking() -> None:
     # Two real rows: the one before lacks t, the newest has it.
-    thin = [[NAN, 1], [NAN, 1], [NAN, 1], [1, 1]]
+    thin = [[NAN, 1.0], [NAN, 1.0], [NAN, 1.0], [1.0, 1.0]]
     assert masked_share(windows(thin, thin, filled=[2, 3])).tolist() == [0, 0.5]
 
 

@@ -64,7 +64,9 @@ def telegraf(*metrics: str) -> str:
 
 def metric(tags: str, timestamp: str = "1767225600", fields: str = "") -> str:
     told = fields or '{"pressure": 1}'
-    return f'{{"name": "m", "tags": {tags}, "timestamp": {timestamp}, "fields": {told}}}'
+    return (
+        f'{{"name": "m", "tags": {tags}, "timestamp": {timestamp}, "fields": {told}}}'
+    )
 
 
 TAGS = '{"machine": "pump-odd-telegraf"}'
@@ -160,12 +162,10 @@ def kinds(largest: int) -> dict[str, Kind]:
         ),
         "text as quality": bad(body(quality='"bad"'), "not_object"),
         # Keys that stand twice.
-        "two machines": bad(body(**{"note": '1, "machine": "a"'}), "duplicate_key"),
-        "two times": bad(body(**{"note": '1, "time": 1'}), "duplicate_key"),
-        "two values objects": bad(
-            body(**{"note": '1, "values": {}'}), "duplicate_key"
-        ),
-        "two notes": bad(body(**{"note": '1, "note": 2'}), "duplicate_key"),
+        "two machines": bad(body(note='1, "machine": "a"'), "duplicate_key"),
+        "two times": bad(body(note='1, "time": 1'), "duplicate_key"),
+        "two values objects": bad(body(note='1, "values": {}'), "duplicate_key"),
+        "two notes": bad(body(note='1, "note": 2'), "duplicate_key"),
         "two qualities": bad(
             body(quality='{"speed": "bad", "speed": "good"}'), "duplicate_key"
         ),
@@ -213,7 +213,9 @@ async def send(plant: Plant, records: Sequence[tuple[str | None, Kind]]) -> None
         sent = []
         for name, kind in records:
             if kind.key is None and kind.value is None:
-                (first,) = {p for p in await producer.partitions_for(_to(plant)) if not p}
+                (first,) = {
+                    p for p in await producer.partitions_for(_to(plant)) if not p
+                }
                 at = _tp(_to(plant), first)
                 future = await plain(at, None, None, 60, headers=_headers(name))
             else:
@@ -314,7 +316,9 @@ def test_each_poison_ends_in_its_one_state_and_harms_nothing_else(
     scores = {
         i: payloads
         for i, payloads in plant.scores().items()
-        if not json.loads(next(iter(payloads)))["machine"].startswith(("pump-odd", "pump-xx"))
+        if not json.loads(next(iter(payloads)))["machine"].startswith(
+            ("pump-odd", "pump-xx")
+        )
     }
     assert scores == {i: {payload} for i, payload in wanted.items()}
 

@@ -23,7 +23,8 @@ LAYOUT = Layout(
 )
 
 TINY = TrainingOptions(
-    epochs=2,
+    epochs=3,
+    batch_size=32,
     folds=2,
     units=(8,),
     hidden=8,

@@ -79,7 +79,7 @@ def test_exceedances_that_overlap_are_one_alarm() -> None:
 
 
 @pytest.mark.parametrize("scores", [np.full(50, 2.0), np.arange(20.0)])
-def test_few_or_equal_scores_still_give_a_curve(scores: np.ndarray) -> None:  # type: ignore[type-arg]
+def test_few_or_equal_scores_still_give_a_curve(scores: np.ndarray) -> None:
     machine = np.zeros(len(scores), np.int32)
     curve = anomaly.fit_exceedance(scores, machine, step_s=3600.0, window=1)
     again = Exceedance.from_json(curve.to_json())

@@ -176,7 +176,7 @@ def test_weights_that_do_not_fit_the_architecture_are_refused(folder: Path) -> N
         lambda m: m["layout"].update({"window": 13}),
         lambda m: m["layout"].update({"unknown": 1}),
         lambda m: m.pop("arrays"),
-        lambda m: m.update({"files": []}),
+        lambda m: m.pop("files"),
     ],
 )
 def test_a_manifest_that_contradicts_itself_is_refused(

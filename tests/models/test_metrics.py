@@ -72,7 +72,7 @@ def test_nothing_to_find_and_nothing_said() -> None:
 def test_average_precision_is_scikit_learns(seed: int) -> None:
     rng = np.random.default_rng(seed)
     truth = rng.random(200) < 0.3
-    score = np.round(rng.random(200) + truth * 0.3, 1)
+    score = np.asarray(np.round(rng.random(200) + truth * 0.3, 1), np.float64)
     wanted = average_precision_score(truth, score)
     assert metrics.average_precision(truth, score) == pytest.approx(wanted)
 

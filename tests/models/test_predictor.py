@@ -91,6 +91,20 @@ def test_an_unknown_regime_gives_no_estimate_and_spares_the_others(
     assert bits(found, [0, 2]) == bits(whole, some[[0, 2]])
 
 
+def test_an_unknown_age_has_a_network_of_its_own(
+    predictor: Predictor, examples: Examples, whole: Prediction
+) -> None:
+    some = np.array([60, 61, 62])
+    taken = examples.windows.take(some)
+    nobody = replace(taken, age=np.array([np.nan, taken.age[1], np.nan]))
+    other = replace(taken, age=np.array([np.nan, np.nan, np.nan]))
+    found, blind = predictor.predict(nobody), predictor.predict(other)
+    assert found.risk[0] == blind.risk[0] != whole.risk[60]
+    assert found.risk[1] == whole.risk[61]
+    assert np.isfinite(found.rul).all()
+    assert found.anomaly.tolist() == whole.anomaly[some].tolist()
+
+
 def test_no_windows_give_no_predictions(
     predictor: Predictor, examples: Examples
 ) -> None:

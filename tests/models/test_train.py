@@ -15,11 +15,16 @@ def test_progress_announces_and_finishes_each_stage(
     trained: Trained, told: list[Step]
 ) -> None:
     stages = list(dict.fromkeys(step.stage for step in told))
-    assert stages == ["fold 1 of 2", "fold 2 of 2", "autoencoder"]
+    assert stages == [
+        "fold 1 of 2",
+        "fold 2 of 2",
+        "for unknown age",
+        "autoencoder",
+    ]
     for stage, curve in zip(stages, trained.curves, strict=True):
         steps = [step for step in told if step.stage == stage]
         assert [step.done for step in steps] == list(range(len(steps)))
-        assert steps[-1].total == 2
+        assert steps[-1].total == (2 if stage == "autoencoder" else 3)
         assert curve.stage == stage
         assert len(curve.held_out) == len(steps) - 1
         assert curve.held_out[curve.best] == min(curve.held_out)
@@ -111,3 +116,14 @@ def test_rows_without_variation_are_said() -> None:
     still = replace(some.windows, values=np.ones_like(some.windows.values))
     with pytest.raises(TrainingError, match="no sensor varies"):
         train(replace(some, windows=still), LAYOUT, TINY)
+
+
+def test_lives_of_one_machine_are_held_out_together() -> None:
+    from dataclasses import replace
+
+    some = replace(fleet(4, seed=1), groups=np.array([0, 0, 1, 1], np.int32))
+    assert some.group[some.machine == 1].tolist() == [0] * (some.machine == 1).sum()
+    fold = fitting.deal(some.group, 2, np.random.default_rng(0))
+    assert len(set(fold[some.machine < 2].tolist())) == 1
+    assert set(fold.tolist()) == {0, 1}
+    assert some.failures == 4

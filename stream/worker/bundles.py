@@ -6,7 +6,7 @@ from models import bundle as bundles
 from models.errors import BundleError
 from stream.core.scoring import Scorer
 from stream.errors import UserError
-from stream.layouts import layout_of
+from stream.worker.layouts import layout_of
 from stream.worker.settings import Settings
 
 
