@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 
 from models.errors import ModelsError
-from models.options import Examples, WindowArrays
+from models.options import Examples
+from models.windows import WindowArrays
 from stream import histories
 from stream.errors import InputError
 from stream.training import examples_of

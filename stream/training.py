@@ -9,7 +9,8 @@ import numpy as np
 
 from models import bundle as bundles
 from models.errors import ModelsError
-from models.options import Examples, Step, TrainingOptions, WindowArrays
+from models.options import Examples, Step, TrainingOptions
+from models.windows import WindowArrays
 from stream import histories
 from stream.errors import InputError
 from stream.worker.layouts import layout_of

@@ -63,11 +63,12 @@ class TinyScorer:
     def predict(self, windows: Any) -> TinyPrediction:
         values = windows.values.astype(np.float64)
         count, _, sensors = values.shape
-        mean = np.nanmean(values, axis=(1, 2))
+        mean: NDArray[np.float64] = np.nanmean(values, axis=(1, 2))
+        size: NDArray[np.float64] = np.abs(mean)
         return TinyPrediction(
             risk=np.round(1 / (1 + np.exp(-mean / 100)), 6),
             rul=np.round(mean[:, None] + np.array([-1.0, 0.0, 1.0]), 4),
-            anomaly=np.round(np.abs(mean), 4).astype(np.float64),
+            anomaly=np.round(size, 4),
             health=np.full(count, 50.0),
             contributions=np.full((count, sensors), 1 / sensors),
             why=np.zeros(count, np.int8),
