@@ -116,16 +116,15 @@ def has_test(settings: Settings, name: str) -> bool:
     return isinstance(settings.dataset_of(name), CmapssDataset)
 
 
-def cut(
-    settings: Settings, name: str, history: History, stride: int | None = None
-) -> Cut:
+def cut(settings: Settings, name: str, history: History, most: int) -> Cut:
     """Run a history through the pipeline's own rows and windows.
 
     Args:
         settings: The plant's.
         name: The machine type; lives of machines of other types are left out.
         history: Its history.
-        stride: Take windows so often, in place of the type's own stride.
+        most: About how many windows at most. Below, every row completes one, whatever
+            the type's own stride is, since history is short; above, every so many.
 
     Raises:
         InputError: if no machine of the history is of this type, or a sensor is
@@ -133,7 +132,6 @@ def cut(
     """
     position = list(settings.machine_types).index(name)
     kind = kinds_of(settings)[position]
-    kind = replace(kind, stride=stride or kind.stride)
     mine = [settings.type_of(_machine(m)) == name for m in history.machines]
     if not any(mine):
         raise InputError(
@@ -143,7 +141,7 @@ def cut(
         )
     tally = Tally()
     readings = _readings(kind, history, np.array(mine)[history.code], tally)
-    windows = _windows(kind, readings, tally)
+    windows = _windows(kind, readings, most, tally)
     period_ns = (
         settings.machine_types[name].life.period_ns
         if settings.machine_types[name].life.axis == "cycles"
@@ -155,10 +153,14 @@ def cut(
     return Cut(windows, life, censored, names, history.groups, tally)
 
 
-def _windows(kind: MachineType, readings: Readings, tally: Tally) -> Windows:
-    state = TypeState(kind)
-    state.grow(int(readings.machine.max(initial=-1)) + 1)
-    pieces = list(windows_of(state, state.rows.push(readings, tally)))
+def _windows(kind: MachineType, readings: Readings, most: int, tally: Tally) -> Windows:
+    machines = int(readings.machine.max(initial=-1)) + 1
+    first = TypeState(kind)
+    first.grow(machines)
+    rows = first.rows.push(readings, tally)
+    state = TypeState(replace(kind, stride=-(-max(len(rows.machine), 1) // most)))
+    state.grow(machines)
+    pieces = list(windows_of(state, rows))
     if not pieces:
         raise InputError(f"machine type {kind.name!r}: the history gives no window")
     joined = Windows(

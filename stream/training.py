@@ -16,6 +16,9 @@ from stream.errors import InputError
 from stream.worker.layouts import layout_of
 from stream.worker.settings import Settings
 
+_KEPT = 4
+"""Windows kept from a history, in those that one pass of training sees."""
+
 Progress = Callable[[str, Step], None]
 """Told of each step: machine type, and what `models` says of it."""
 
@@ -23,13 +26,12 @@ Progress = Callable[[str, Step], None]
 def examples_of(settings: Settings, name: str) -> Examples:
     """Return one machine type's training windows with their labels.
 
-    All windows are taken, whatever the live stride is: history is short.
-
     Raises:
         InputError: if the history is not as it must be.
     """
     history = histories.load(settings, name, "train")
-    cut = histories.cut(settings, name, history, stride=1)
+    most = _KEPT * settings.training.max_windows
+    cut = histories.cut(settings, name, history, most)
     # Lives of one machine stay together when machines are held out.
     group = cut.groups[cut.windows.machine]
     kinds, machine = np.unique(group, return_inverse=True)

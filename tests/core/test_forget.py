@@ -66,3 +66,13 @@ def test_what_was_forgotten_is_gone_after_a_restart() -> None:
     forget(path, 1)
     after.load([data for _, data in path.dump(5)])
     assert after.machines.lookup == {"a1": 0}
+
+
+def test_what_waited_is_gone_with_its_machine() -> None:
+    path = pipeline(kind("a", lateness_ns=3 * 10**9))
+    through(path, records("a1", range(3), 0))
+    forget(path, 0)
+    # a2 gets the number; 0 to 2 of a1 must not come out as its own.
+    outcome = through(path, records("a2", range(5, 9), 3))
+    assert path.machines.names == [["a2"]]
+    assert outcome.tally.readings == {"used": 1}
