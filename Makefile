@@ -62,6 +62,10 @@ test: | $(VENV) ## all tests, with coverage: 90 % overall, every line and branch
 test-unit: | $(VENV) ## the tests that need no server
 	$(BIN)/python -m pytest -m 'not integration' $(ARGS)
 
+.PHONY: mutation
+mutation: | $(VENV) ## plant defects in stream/core: the tests must catch 90 % of them (minutes)
+	$(BIN)/python -m tests.mutation
+
 .PHONY: fetch
 fetch: | $(VENV) ## fetch Kafka and build InfluxDB for the tests (minutes, once)
 	$(BIN)/python -m tests.services fetch

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.errors import KafkaError
 from aiokafka.structs import ConsumerRecord
 
 from connectors.kafka import Access, tls_context
 
 _AT_ONCE_MS = 1_000
+_AGAIN_S = 0.5
+_TRIES = 60
 _FETCH_BYTES = 16 << 20
 
 
@@ -95,9 +99,11 @@ class KafkaReader:
             return
         async with self._consumer() as consumer:
             places = {TopicPartition(topic, n): at for n, at in starts.items()}
-            consumer.assign(list(places))
             ends = await consumer.end_offsets(list(places))
             behind = {at for at, start in places.items() if start < ends[at]}
+            if not behind:
+                return
+            # Once only: aiokafka may hang if it is stopped just after a second time.
             consumer.assign(list(behind))
             for at in behind:
                 consumer.seek(at, places[at])
@@ -111,11 +117,14 @@ class KafkaReader:
                         behind.discard(at)
 
     async def committed(self, group: str, topic: str) -> dict[int, int]:
-        """Return a group's committed offsets by partition, where there are any."""
+        """Return a group's committed offsets by partition, where there are any.
+
+        Waits while the group's coordinator moves from one broker to another.
+        """
         admin = AIOKafkaAdminClient(**self._config)
         await admin.start()
         try:
-            found = await admin.list_consumer_group_offsets(group)
+            found = await _patiently(lambda: admin.list_consumer_group_offsets(group))
         finally:
             await admin.close()
         return {
@@ -146,3 +155,15 @@ async def _assign(consumer: AIOKafkaConsumer, at: TopicPartition) -> int:
     await consumer.seek_to_beginning(at)
     ends = await consumer.end_offsets([at])
     return int(ends[at])
+
+
+async def _patiently(ask: Callable[[], Awaitable[Any]]) -> Any:
+    """Ask again for a while when the brokers say that it is worth it."""
+    for _ in range(_TRIES):
+        try:
+            return await ask()
+        except KafkaError as error:
+            if not error.retriable:
+                raise
+        await asyncio.sleep(_AGAIN_S)
+    return await ask()

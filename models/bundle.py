@@ -24,7 +24,7 @@ from models.anomaly import Exceedance, Whitening
 from models.calibrate import PitMap
 from models.errors import BundleError
 from models.features import FeatureSpec
-from models.networks_spec import AutoencoderSpec, LifeSpec
+from models.networks_spec import AutoencoderSpec, Blur, LifeSpec
 from models.options import Examples, Layout, TrainingOptions
 from models.trained import AnomalyModel, Curve, LifeModel, OutOfFold, Trained
 
@@ -263,7 +263,8 @@ def _life(
     said = manifest["life"]
     if said is None:
         return None
-    spec = LifeSpec(**_tuples(said["spec"]))
+    shape = _tuples(said["spec"])
+    spec = LifeSpec(**shape | {"blur": Blur(**shape["blur"])})
     if not 1 <= said["members"] <= MAX_MEMBERS or spec.classes != layout.life.classes:
         raise ValueError("life: members or classes do not fit")
     return LifeModel(

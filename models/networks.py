@@ -15,7 +15,7 @@ import numpy as np
 
 from models.backend import keras, layers, ops
 from models.features import STATIC_EXTRA
-from models.networks_spec import AutoencoderSpec, LifeSpec
+from models.networks_spec import AutoencoderSpec, Blur, LifeSpec
 
 
 def without_age(static: Any, sensors: int) -> Any:
@@ -30,37 +30,48 @@ def ages_known(static: Any, sensors: int) -> Any:
     return static[:, sensors + 2 : sensors + 3]
 
 
-class ShiftMachine(layers.Layer):  # type: ignore[misc]  # Keras ships no types
-    """While training, shift all readings of a window and its own baseline alike.
+class BlurMachine(layers.Layer):  # type: ignore[misc]  # Keras ships no types
+    """While training, blur which machine a window comes from.
 
-    The offsets of its sensors give a machine away, and a network that knows each
-    training machine by them learns its life by heart. A shift common to readings and
-    baseline blurs who it is and leaves how far it has moved from its own beginning.
+    The offsets of its sensors and its age give a machine away, and a network that knows
+    each training machine by them learns its life by heart. All readings of a window and
+    its own baseline are therefore shifted alike, which leaves how far the machine has
+    moved from its own beginning; the baseline moves a little by itself, and so does the
+    age.
     """
 
-    def __init__(self, sensors: int, size: float, **kwargs: Any) -> None:
+    def __init__(self, sensors: int, blur: Blur, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self._sensors = sensors
-        self._size = size
+        self._blur = blur
         self._seeds = keras.random.SeedGenerator()
 
     def call(self, sequence: Any, static: Any, training: bool = False) -> Any:
-        """Take and return (n, W, F) and (n, F + 4); the shift is in z-scores."""
-        if not training or self._size <= 0:
+        """Take and return (n, W, F) and (n, F + 4)."""
+        if not training:
             return sequence, static
-        shape = (ops.shape(static)[0], self._sensors)
-        shift = self._size * keras.random.normal(shape, seed=self._seeds)
-        moved = static[:, : self._sensors] + shift
+        n, sensors = ops.shape(static)[0], self._sensors
+        shift = self._normal(n, sensors, self._blur.shift)
+        own = static[:, :sensors] + shift
+        own = own + self._normal(n, sensors, self._blur.baseline)
+        known = ages_known(static, sensors)
+        age = static[:, sensors + 1 : sensors + 2]
+        age = age + known * self._normal(n, 1, self._blur.age)
+        rest = static[:, sensors + 2 :]
+        share = static[:, sensors : sensors + 1]
         return (
             sequence + ops.expand_dims(shift, 1),
-            ops.concatenate([moved, static[:, self._sensors :]], axis=1),
+            ops.concatenate([own, share, age, rest], axis=1),
         )
+
+    def _normal(self, n: Any, width: int, size: float) -> Any:
+        return size * keras.random.normal((n, width), seed=self._seeds)
 
 
 def build_life(spec: LifeSpec) -> Any:
     """Keras model of [(n, W, F), (n, F + 4)] to (n, classes) logits."""
     given = [keras.Input((spec.window, spec.sensors)), keras.Input((spec.static,))]
-    sequence, static = ShiftMachine(spec.sensors, spec.shift)(*given)
+    sequence, static = BlurMachine(spec.sensors, spec.blur)(*given)
     deviation = sequence - ops.expand_dims(static[:, : spec.sensors], 1)
     x = layers.Concatenate()([sequence, deviation])
     if spec.block > 1:

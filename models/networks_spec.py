@@ -8,6 +8,21 @@ MAX_WIDTH = 4096
 
 
 @dataclass(frozen=True)
+class Blur:
+    """How far training windows are moved at random, as standard deviations.
+
+    Attributes:
+        shift: of readings and own baseline alike, in z-scores.
+        baseline: of the own baseline by itself, in z-scores.
+        age: of the age, as a share of the longest training life.
+    """
+
+    shift: float = 0.6
+    baseline: float = 0.1
+    age: float = 0.03
+
+
+@dataclass(frozen=True)
 class LifeSpec:
     """Shape of the life network.
 
@@ -21,8 +36,7 @@ class LifeSpec:
         filters: its width.
         hidden: width of the dense layer; 0 leaves it out.
         dropout: share dropped between the layers while training.
-        shift: standard deviation, in z-scores, of the random shift common to a
-            window's readings and baseline while training.
+        blur: what hides the machine's identity while training.
     """
 
     window: int
@@ -34,7 +48,7 @@ class LifeSpec:
     filters: int = 32
     hidden: int = 64
     dropout: float = 0.1
-    shift: float = 0.3
+    blur: Blur = Blur()
 
     def __post_init__(self) -> None:
         _bounded("life network", self.window, self.sensors, self.static, self.classes)

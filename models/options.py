@@ -65,8 +65,11 @@ class TrainingOptions:
         filters: width of the block convolution.
         block: rows that it takes together.
         dropout: share dropped between the layers.
-        shift: random shift of a training window's readings and own baseline alike, in
-            z-scores: blurs which machine it is, so that lives are not learnt by heart.
+        blur_shift: random shift of a training window's readings and own baseline
+            alike, in z-scores. The blurs hide which machine it is, so that lives are
+            not learnt by heart.
+        blur_baseline: random shift of the own baseline by itself, in z-scores.
+        blur_age: random change of the age, as a share of the longest life.
         hide_age: share of training windows whose age is hidden from the ensemble too;
             0 is best where every age is known, since a network for unknown age is
             trained beside it.
@@ -78,8 +81,8 @@ class TrainingOptions:
     """
 
     seed: int = 0
-    epochs: int = 6
-    patience: int = 3
+    epochs: int = 14
+    patience: int = 4
     batch_size: int = 256
     learning_rate: float = 0.002
     units: tuple[int, ...] = (64, 32)
@@ -87,7 +90,9 @@ class TrainingOptions:
     filters: int = 32
     block: int = 5
     dropout: float = 0.1
-    shift: float = 0.3
+    blur_shift: float = 0.6
+    blur_baseline: float = 0.1
+    blur_age: float = 0.03
     hide_age: float = 0.0
     folds: int = 5
     held_out: float = 0.3

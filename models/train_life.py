@@ -14,7 +14,7 @@ from models.backend import seed_everything
 from models.distribution import Doubles, LifeAxis
 from models.features import Inputs
 from models.fitting import Floats, Sample, deal, fit, thin
-from models.networks_spec import LifeSpec
+from models.networks_spec import Blur, LifeSpec
 from models.options import Examples, Layout, Step, TrainingOptions
 from models.trained import Curve, LifeModel, OutOfFold, Weights
 
@@ -123,7 +123,7 @@ def _spec(inputs: Inputs, axis: LifeAxis, options: TrainingOptions) -> LifeSpec:
         filters=options.filters,
         hidden=options.hidden,
         dropout=options.dropout,
-        shift=options.shift,
+        blur=Blur(options.blur_shift, options.blur_baseline, options.blur_age),
     )
 
 

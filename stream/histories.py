@@ -203,7 +203,12 @@ def _folders(dataset: CmapssDataset) -> Sequence[Path]:
     if dataset.path is not None:
         return [dataset.path]
     named = os.environ.get("FORESHOCK_DATA")
-    return [Path(named) / "cmapss", Path(named)] if named else []
+    if not named:
+        raise InputError(
+            "expected the folder of NASA's C-MAPSS files in FORESHOCK_DATA or in"
+            " dataset.path, found neither"
+        )
+    return [Path(named) / "cmapss", Path(named)]
 
 
 def _csv(settings: Settings, name: str, dataset: CsvDataset) -> History:

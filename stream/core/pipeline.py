@@ -135,6 +135,7 @@ class Pipeline:
         """
         outcome = Outcome()
         for kind, state in enumerate(self.states):
+            state.grow(len(self.machines.names[kind]))
             codes = map(self.machines.lookup.get, silent.get(state.kind.name, ()))
             mine = sorted(
                 c // len(self.states) for c in codes if c is not None and c >= 0

@@ -17,6 +17,7 @@ from typing import Protocol
 import faust
 import structlog
 
+from connectors.kafka import BusError, check_reachable
 from stream.core.scoring import Scorer
 from stream.errors import OutsideError, UserError
 from stream.worker import log
@@ -53,7 +54,12 @@ def run(settings: Settings, roles: Sequence[str]) -> int:
     log.set_up(settings)
     # Until the loop handles signals: nothing has been taken yet, so just go.
     signal.signal(signal.SIGTERM, _leave)
-    bus = kafka_bus(settings, access_of(settings))
+    access = access_of(settings)
+    try:
+        check_reachable(access)
+    except BusError as error:
+        raise OutsideError(str(error)) from error
+    bus = kafka_bus(settings, access)
     asyncio.run(check_topics(settings, bus, roles))
     scorers = _scorers(settings) if "score" in roles else []
     code = asyncio.run(_serve(settings, bus, roles, scorers))

@@ -6,12 +6,13 @@ The protocol, and why nothing is lost or counted twice:
 2. Each batch is decoded, scored and sent; its Faust event is kept, not acknowledged.
 3. A checkpoint (timer, rebalance, stop) waits until the bus has acknowledged all
    outputs, asks the group whether this worker still owns the partition, writes the
-   changed blocks of state and then the position, waits for these, and only then
+   audit, the changed blocks of state and the position, waiting for each, and only then
    acknowledges the events, which lets Faust commit.
 
 A crash between any two steps re-reads some records. Those up to the position are
 dropped, those in a block's offset are skipped by the core, the rest is computed again
-and gives the same messages under the same ids.
+and gives the same messages under the same ids. Where there is a block, the audit of its
+records has been written: they are not counted again.
 """
 
 from __future__ import annotations
@@ -66,11 +67,22 @@ class Partition:
     _silence: Silence = field(default_factory=Silence)
     _position: Position = field(default_factory=Position)
     _written: Position = field(default_factory=Position)
+    _told: Position = field(default_factory=Position)
     _last: int | None = None
     _events: list[Event] = field(default_factory=list)
     _since: Tally = field(default_factory=Tally)
     _outbox: Outbox | None = None
     _unclaimed: list[str] = field(default_factory=list)
+
+    async def start(self) -> None:
+        """Restore the state, and repeat a release that may not have been sent.
+
+        Raises:
+            stream.core.snapshot.Unreadable: if the saved state cannot be read.
+        """
+        async with self.lock:
+            if self._pipeline is None and not (self.closed or self.leaving.is_set()):
+                await self._restore()
 
     async def batch(self, event: Event) -> None:
         """Take one batch in, and send what it gives.
@@ -85,16 +97,20 @@ class Partition:
                 return
             if self.leaving.is_set():
                 return
-            pipeline = self._pipeline or await self._restore(message)
+            pipeline = self._pipeline or await self._restore()
+            if self._last is None:
+                await self._check_reach(message)
             self._check_order(message)
             records = message.value
             if message.first <= self._position.offset:
                 done = self._position.offset
                 records = [r for r in records if r.offset > done]
-            outcome = await self._through(pipeline, records)
-            if outcome is None:
-                return
-            await self._send(outcome)
+            told = [r for r in records if r.offset <= self._told.offset]
+            for piece, counts in ((told, False), (records[len(told) :], True)):
+                outcome = await self._through(pipeline, piece)
+                if outcome is None:
+                    return
+                await self._send(outcome, counts=counts)
             self._position = Position(max(message.offset, self._position.offset))
             self._last = message.offset
             self._events.append(event)
@@ -105,6 +121,8 @@ class Partition:
         self, pipeline: Pipeline, records: Sequence[RawRecord]
     ) -> Outcome | None:
         """Take records the whole way; None if this partition goes away first."""
+        if not records:
+            return Outcome()
         decoded = await self.shared.in_thread(decode, pipeline, records)
         new = pipeline.machines.take_new()
         if not await self._settled([*new, *self._unclaimed]):
@@ -142,7 +160,7 @@ class Partition:
         for name in self.shared.register.refused(self.number):
             pipeline.refuse(name)
 
-    async def _restore(self, message: Batch) -> Pipeline:
+    async def _restore(self) -> Pipeline:
         shared = self.shared
         records = await shared.reader.read(shared.topics["state"], self.number)
         saved = understood(records)
@@ -154,8 +172,8 @@ class Partition:
         known = (name for names in pipeline.machines.names for name in names if name)
         self._unclaimed = shared.register.unclaimed(self.number, known)
         self._position = self._written = saved.position
+        self._told = saved.reached
         self._outbox = Outbox(shared.producer)
-        await self._check_reach(message)
         self._silence.start(pipeline, time.monotonic())
         idle = saved.idle
         at = (saved.position.offset, saved.position.turn)
@@ -203,7 +221,7 @@ class Partition:
                 f" found one from {message.first}"
             )
 
-    async def _send(self, outcome: Outcome) -> None:
+    async def _send(self, outcome: Outcome, *, counts: bool = True) -> None:
         assert self._outbox is not None  # noqa: S101 - set by _restore
         send, topics = self._outbox.send, self.shared.topics
         for key, value in outcome.messages:
@@ -212,7 +230,8 @@ class Partition:
             source = self.shared.source, self.number
             topic = topics["quarantine"]
             await put_away(self._outbox, topic, self.number, reject, source)
-        self._since.add(outcome.tally)
+        if counts:
+            self._since.add(outcome.tally)
 
     @property
     def machines(self) -> int:
@@ -241,33 +260,40 @@ class Partition:
         if not await self.shared.still_owner(self.number, oldest, self.generation):
             self.closed = True
             return False
+        if events or since.readings:
+            await self._audit(position, since)
         topic = self.shared.topics["state"]
         for key, value in blocks:
             if time.monotonic() > lease:
                 self.closed = True
                 return False
             await self._outbox.send(topic, self.number, key.encode(), value)
-        if events:
-            await self._audit(events, since)
+        # All blocks before the position, as the position says that they are there.
+        await self._outbox.acknowledged()
         value = msgspec.msgpack.encode(position)
         await self._outbox.send(topic, self.number, POSITION, value)
         await self._outbox.acknowledged()
-        self._written = position
+        self._written = self._told = position
         for event in events:
             event.ack()
         self.totals.add(since)
         _log.info("checkpoint", partition=self.number, **_told(position, blocks, since))
         return True
 
-    async def _audit(self, events: Sequence[Event], since: Tally) -> None:
-        """Say on a topic what became of the records since the last checkpoint."""
+    async def _audit(self, position: Position, since: Tally) -> None:
+        """Say on a topic what became of the records since the last checkpoint.
+
+        Partition, first and turn name a report: one that is repeated replaces it. There
+        are no records, but a turn, when silent machines were released.
+        """
         assert self._outbox is not None  # noqa: S101 - set by _restore
         told = {
             "schema": 1,
             "topic": self.shared.source,
             "partition": self.number,
-            "first": events[0].message.first,
-            "last": events[-1].message.offset,
+            "first": self._told.offset + 1,
+            "last": position.offset,
+            "turn": position.turn,
             "records": since.records,
             "readings": since.readings,
             "values": since.values,
@@ -276,6 +302,7 @@ class Partition:
         key = f"{self.shared.source}/{self.number}".encode()
         value = msgspec.json.encode(told)
         await self._outbox.send(self.shared.topics["audit"], 0, key, value)
+        await self._outbox.acknowledged()
 
     async def forget_silent(self, longer_than_s: float) -> None:
         """Retire machines from memory that have been silent for so long, in s."""
@@ -304,7 +331,10 @@ class Partition:
             if not names or not await self._checkpoint():
                 return
             assert self._outbox is not None  # noqa: S101 - set by _restore
-            at = self._position
+            at, owned = self._position, self.shared.still_owner
+            if not await owned(self.number, at.offset + 1, self.generation):
+                self.closed = True
+                return
             idle = Idle(at.offset, at.turn, names)
             topic, value = self.shared.topics["state"], msgspec.msgpack.encode(idle)
             # Durable before its scores are, so that a restart repeats it.
@@ -317,7 +347,7 @@ class Partition:
             pipeline.release, idle.machines, idle.offset
         )
         self._position = Position(idle.offset, idle.turn + 1)
-        await self._send(outcome)
+        await self._send(outcome, counts=self._position > self._told)
 
     async def close(self) -> None:
         """Finish the batch in hand, checkpoint, and take nothing more.

@@ -89,29 +89,25 @@ class ScoreRole:
 
     async def _agent(self, stream: Any) -> None:
         async for event in stream.noack().events():
-            lane = self._lane(event)
-            if lane is not None:
-                await lane.queue.put(event)
+            message = event.message
+            if message.generation_id == self.app.consumer_generation_id:
+                await self._lane(message.partition).queue.put(event)
 
     @property
     def _consumer(self) -> Any:
         """Faust's consumer, which has more to it than Faust's types know."""
         return self.app.consumer
 
-    def _lane(self, event: Any) -> _Lane | None:
-        message = event.message
+    def _lane(self, number: int) -> _Lane:
+        """Return the lane of a partition in this generation, made if need be."""
         generation = self.app.consumer_generation_id
-        if message.generation_id != generation:
-            return None
-        lane = self._lanes.get(message.partition)
+        lane = self._lanes.get(number)
         if lane is None or lane.partition.generation != generation:
             self._drop_old(generation)
             shared = self._shared or self._share()
-            lane = _Lane(
-                Partition(shared, message.partition, generation), asyncio.Queue(_QUEUE)
-            )
+            lane = _Lane(Partition(shared, number, generation), asyncio.Queue(_QUEUE))
             lane.task = asyncio.create_task(self._run(lane))
-            self._lanes[message.partition] = lane
+            self._lanes[number] = lane
         return lane
 
     def _drop_old(self, generation: int) -> None:
@@ -121,11 +117,15 @@ class ScoreRole:
                 assert lane.task is not None  # noqa: S101 - set where it is made
                 lane.task.cancel()
                 del self._lanes[number]
+                # The agent may be waiting for room.
+                while not lane.queue.empty():
+                    lane.queue.get_nowait()
 
     async def _run(self, lane: _Lane) -> None:
         try:
             if self._claims is not None:
                 await self._claims.ready()
+            await lane.partition.start()
             while True:
                 await lane.partition.batch(await lane.queue.get())
         except Exception as error:  # noqa: BLE001 - whatever it is, stop the worker
@@ -167,6 +167,10 @@ class ScoreRole:
         forget_s = self.settings.limits.forget_after_ns / 1e9
         while not self.app.should_stop:
             await self.app.sleep(self.settings.state.interval_s)
+            # Where nothing comes, silent machines may still hold something back.
+            for tp in self._consumer.assignment():
+                if tp.topic == self.source:
+                    self._lane(tp.partition)
             for lane in list(self._lanes.values()):
                 await lane.partition.checkpoint()
                 await lane.partition.release_silent(idle_s)

@@ -61,6 +61,8 @@ class Saved:
 
     Attributes:
         position: Up to where it goes.
+        reached: How far the newest block goes: beyond the position after a crash in
+            the middle of a checkpoint.
         blocks: The newest bytes under each key.
         stale: Keys under which an older record stands later in the log, so that
             compaction would keep the wrong one: write them again.
@@ -68,6 +70,7 @@ class Saved:
     """
 
     position: Position = field(default_factory=Position)
+    reached: Position = field(default_factory=Position)
     blocks: dict[str, bytes] = field(default_factory=dict)
     stale: set[str] = field(default_factory=set)
     idle: Idle | None = None
@@ -95,6 +98,7 @@ def understood(records: Sequence[RawRecord]) -> Saved:
             saved.idle = _later(saved.idle, _decode(record.value, Idle))
         else:
             _block(record.key.decode(), record.value, saved, newest)
+    saved.reached = max([saved.position, *(Position(*at) for at in newest.values())])
     return saved
 
 

@@ -39,6 +39,8 @@ class Worker:
         written: The last position written.
         notes: Releases that were noted.
         lives: Messages of each machine, life by life.
+        at: Up to where this life has come.
+        furthest: Up to where any life has come.
     """
 
     make: Callable[[], Pipeline]
@@ -48,6 +50,7 @@ class Worker:
     notes: list[Note] = field(default_factory=list)
     lives: list[dict[bytes, list[bytes]]] = field(default_factory=list)
     at: Position = (-1, 0)
+    furthest: int = -1
 
     def __post_init__(self) -> None:
         self.start()
@@ -79,6 +82,7 @@ class Worker:
         if part:
             self._out(through(self.path, part))
             self.at = (begin + len(part) - 1, 0)
+            self.furthest = max(self.furthest, self.at[0])
 
     def checkpoint(self, blocks: int | None = None) -> bool:
         """Write all, or crash after so many blocks; returns whether it was done."""
@@ -92,9 +96,15 @@ class Worker:
         return True
 
     def release(self, *, crash: bool) -> None:
-        """Release what all machines hold back, or crash before it is done."""
+        """Release what all machines hold back, or crash before it is done.
+
+        Silence is at the end of what was ever read: there is none where records come
+        again after a crash.
+        """
+        if self.at[0] < self.furthest:
+            return
         names = {
-            state.kind.name: self._reached(state, mine)
+            state.kind.name: [name for name in mine if name]
             for state, mine in zip(
                 self.path.states, self.path.machines.names, strict=True
             )
@@ -103,12 +113,6 @@ class Worker:
         self.notes.append(Note(self.at, names))
         if not crash:
             self._repeat(self.notes[-1])
-
-    def _reached(self, state: snapshot.TypeState, names: list[str]) -> list[str]:
-        """Return machines whose state is not ahead: others are not released here."""
-        applied = state.rows.applied.tolist()
-        pairs = zip(names, applied, strict=False)
-        return [name for name, at in pairs if name and at <= self.at[0]]
 
     def _repeat(self, note: Note) -> None:
         self._out(self.path.release(note.names, note.position[0]))

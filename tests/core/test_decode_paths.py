@@ -146,7 +146,7 @@ RULES = st.sampled_from(
 )
 
 
-@settings(max_examples=300)
+@settings(max_examples=200)
 @given(st.lists(st.tuples(payloads(), KEYS, STAMPS), max_size=5), RULES)
 @example([(b'{"machine" : "a","machine":"b","time":1,"values":{}}', None, -1)], Rules())
 def test_the_fast_path_comes_to_what_the_careful_one_does(

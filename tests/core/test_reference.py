@@ -100,7 +100,7 @@ def ordered(found: list[Window]) -> list[Window]:
     return sorted(found, key=lambda window: window.machine)
 
 
-@settings(max_examples=300)
+@settings(max_examples=200)
 @given(kinds(), steps(), st.sampled_from([1, 3, 4096]), st.booleans())
 def test_rows_and_windows_are_those_of_the_reference(
     kind: MachineType, made: list[Step], most: int, release: bool

@@ -61,7 +61,7 @@ def check(worker: Worker) -> None:
     assert told == {key: set(values) for key, values in expected.items()}
 
 
-@settings(max_examples=200)
+@settings(max_examples=120)
 @given(two_types(), payloads(), STEPS)
 def test_all_lives_together_say_what_one_would_have_said(
     kinds: list[MachineType], made: list[bytes | None], steps: list[tuple[str, int]]

@@ -184,10 +184,10 @@ class Plant:
 
     def audited(self) -> dict[str, int]:
         """Return how many readings ended in each state, from the audit topic."""
-        newest: dict[tuple[int, int], dict[str, Any]] = {}
+        newest: dict[tuple[int, int, int], dict[str, Any]] = {}
         for record in self.read("audit"):
             told = msgspec.json.decode(record.value)
-            newest[told["partition"], told["first"]] = told
+            newest[told["partition"], told["first"], told["turn"]] = told
         totals: dict[str, int] = defaultdict(int)
         for told in newest.values():
             for state, count in told["readings"].items():

@@ -127,3 +127,26 @@ def test_lives_of_one_machine_are_held_out_together() -> None:
     assert len(set(fold[some.machine < 2].tolist())) == 1
     assert set(fold.tolist()) == {0, 1}
     assert some.failures == 4
+
+
+def test_the_blur_hides_the_machine_and_keeps_how_far_it_has_moved() -> None:
+    from models.backend import ops
+    from models.networks import BlurMachine
+    from models.networks_spec import Blur
+
+    rng = np.random.default_rng(0)
+    sequence = ops.convert_to_tensor(rng.normal(size=(50, 6, 3)).astype(np.float32))
+    static = rng.normal(size=(50, 7)).astype(np.float32)
+    static[:, 5] = np.arange(50) % 2  # the age is known of every second one
+    static[:, 4] *= static[:, 5]
+    blur = BlurMachine(3, Blur(shift=1.0, baseline=0.0, age=0.1))
+    same = blur(sequence, ops.convert_to_tensor(static), training=False)
+    assert np.array_equal(same[0], sequence)
+    assert np.array_equal(same[1], static)
+    moved, other = (np.asarray(part) for part in blur(sequence, static, training=True))
+    assert np.abs(moved - np.asarray(sequence)).std() > 0.3
+    before = np.asarray(sequence) - static[:, None, :3]
+    assert moved - other[:, None, :3] == pytest.approx(before, abs=1e-5)
+    assert np.array_equal(other[:, [3, 5, 6]], static[:, [3, 5, 6]])
+    changed = other[:, 4] != static[:, 4]
+    assert changed.tolist() == (static[:, 5] == 1).tolist()
