@@ -166,7 +166,8 @@ class Tally:
     """How readings ended, and what happened to single values.
 
     ``readings`` counts each reading once, under its terminal state: ``used``,
-    ``merged``, ``late``, ``duplicate``, ``masked_only``, ``quarantined.REASON``
+    ``merged``, ``late``, ``duplicate``, ``masked_only``, ``repeated`` (in the state
+    already, after a crash), ``quarantined.REASON``
     (``quarantined.future`` among them) or ``refused.REASON``. ``values`` counts
     masked and ignored values and other observations beside it.
     """

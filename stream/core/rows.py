@@ -114,9 +114,10 @@ class RowMaker:
         """Take readings in arrival order and return the rows they complete.
 
         Readings at or below a machine's ``applied`` offset are skipped: after a
-        restart they are in the restored state already, and counted before.
+        restart they are in the restored state already, and end as ``repeated``.
         """
         fresh = readings.offset > self.applied[readings.machine]
+        tally.bump(tally.readings, "repeated", np.count_nonzero(~fresh))
         order = np.argsort(readings.machine[fresh], kind="stable")
         came = readings.take(np.flatnonzero(fresh)[order])
         if not len(came):

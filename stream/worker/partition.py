@@ -260,7 +260,7 @@ class Partition:
         if not await self.shared.still_owner(self.number, oldest, self.generation):
             self.closed = True
             return False
-        if events or since.readings:
+        if since.records or since.readings:
             await self._audit(position, since)
         topic = self.shared.topics["state"]
         for key, value in blocks:
@@ -273,7 +273,7 @@ class Partition:
         value = msgspec.msgpack.encode(position)
         await self._outbox.send(topic, self.number, POSITION, value)
         await self._outbox.acknowledged()
-        self._written = self._told = position
+        self._written, self._told = position, max(self._told, position)
         for event in events:
             event.ack()
         self.totals.add(since)
@@ -309,6 +309,8 @@ class Partition:
         async with self.lock:
             if self._pipeline is None or self.closed:
                 return
+            if not self.shared.at_end(self.number, self._position.offset):
+                return
             kinds = len(self._pipeline.states)
             limits = [longer_than_s] * kinds
             silent = self._silence.machines(time.monotonic(), limits)
@@ -326,6 +328,8 @@ class Partition:
             if self._pipeline is None or self.closed:
                 return
             self._refuse(self._pipeline)
+            if not self.shared.at_end(self.number, self._position.offset):
+                return  # what a machine has sent may not have been read yet
             silent = self._silence.machines(time.monotonic(), idle_after_s)
             names = self._pipeline.holding_back(silent)
             if not names or not await self._checkpoint():

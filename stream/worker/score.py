@@ -205,6 +205,7 @@ class ScoreRole:
             in_thread=self._in_thread,
             still_owner=self._still_owner,
             earliest=self._earliest,
+            at_end=self._at_end,
             lease_s=settings.kafka.session_timeout_s / 2,
         )
         return self._shared
@@ -238,6 +239,10 @@ class ScoreRole:
         tp = TP(self.source, partition)
         owned: bool = await self._consumer.still_owner(tp, offset, generation)
         return owned
+
+    def _at_end(self, partition: int, offset: int) -> bool:
+        end = self._consumer.highwater(TP(self.source, partition))
+        return end is not None and offset + 1 >= end
 
     async def _earliest(self, partition: int) -> int:
         tp = TP(self.source, partition)

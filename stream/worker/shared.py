@@ -57,6 +57,7 @@ class Shared:
         still_owner: Asks the group whether a partition, whose oldest unacknowledged
             offset is given, is still ours in a generation.
         earliest: First offset that a partition still holds.
+        at_end: Whether a partition ends with the record of an offset, as far as known.
         lease_s: How long an answer of the group stands, in s.
     """
 
@@ -69,4 +70,5 @@ class Shared:
     in_thread: Callable[..., Awaitable[Any]]
     still_owner: Callable[[int, int, int], Awaitable[bool]]
     earliest: Callable[[int], Awaitable[int]]
+    at_end: Callable[[int, int], bool]
     lease_s: float

@@ -222,7 +222,10 @@ def test_repartitioned_readings_are_scored_as_if_there_were_one_partition(
     plant.wait_for_scores(right)
     found = plant.scores()
     assert {i: without_source(p) for i, (p,) in found.items()} == right
-    assert plant.audited() == {"used": len(all_of_them)}
+    wait_until(
+        lambda: plant.audited() == {"used": len(all_of_them)},
+        lambda: f"{plant.audited()} {plant.workers[-1].told[-3000:]}",
+    )
     assert reports(plant) == []
     assert all(len(where) == 1 for where in lying(plant, "keyed").values())
     stop(plant)

@@ -95,7 +95,7 @@ class Reference:
 
     def read(self) -> dict[str, bytes]:
         """Return the scores of what has come since the last call."""
-        found = {}
+        found: dict[str, bytes] = {}
         for number, records in enumerate(self.plant.by_partition("readings")):
             path, seen = self.paths[number], self.seen[number]
             outcome = path.run(path.decode(records[seen:]))
@@ -105,7 +105,7 @@ class Reference:
 
     def fall_silent(self) -> dict[str, bytes]:
         """Return the scores of what all machines hold back."""
-        found = {}
+        found: dict[str, bytes] = {}
         for number, path in enumerate(self.paths):
             silent = [np.arange(len(names)) for names in path.machines.names]
             held = path.holding_back(silent)

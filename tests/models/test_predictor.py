@@ -131,10 +131,26 @@ def test_shapes_that_disagree_are_not_used_together(
     trained: Trained, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     picky = Predictor(trained, "pump", "1", "")
-    answers = iter([False, True])
+    made: list[tuple[bool, int]] = []
+    monkeypatch.setattr(picky, "_compile", lambda size: made.append((picky._jit, size)))
+    answers = iter([False, False, True])
     monkeypatch.setattr(picky, "_agree", lambda: next(answers))
     picky.warm_up()
-    assert list(picky._compiled) == [BUCKETS[0]]
+    one = BUCKETS[0]
+    first = [(True, size) for size in BUCKETS]
+    assert made == [*first, (True, one), *((False, size) for size in BUCKETS)]
+    assert picky._buckets == BUCKETS
+
+
+def test_if_nothing_agrees_one_shape_is_left(
+    trained: Trained, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    picky = Predictor(trained, "pump", "1", "")
+    monkeypatch.setattr(picky, "_compile", lambda size: size)
+    monkeypatch.setattr(picky, "_agree", lambda: False)
+    picky.warm_up()
+    assert picky._buckets == BUCKETS[:1]
+    assert not picky._jit
 
 
 def test_about_says_what_a_score_needs(predictor: Predictor) -> None:

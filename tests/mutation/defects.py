@@ -648,6 +648,12 @@ DEFECTS = (
         "            state.rows.forget",
         "machines that were let go are back after a restart",
     ),
+    Defect(
+        "pipeline.py",
+        "            state.grow(len(self.machines.names[kind]))\n",
+        "",
+        "releasing a machine that never had a row raises",
+    ),
     # snapshot.py
     *(
         Defect(
