@@ -83,8 +83,8 @@ Dataset = Annotated[CmapssDataset | CsvDataset, Field(discriminator="kind")]
 class Training(Section):
     """How `foreshock train` and `foreshock evaluate` learn; named as in `models`."""
 
-    epochs: Count = 6
-    patience: Count = 3
+    epochs: Count = 14
+    patience: Count = 4
     batch_size: Annotated[Count, Field(le=65_536)] = 256
     learning_rate: Annotated[Number, Field(gt=0, le=1)] = 0.002
     units: Annotated[tuple[Width, ...], Field(min_length=1)] = (64, 32)
