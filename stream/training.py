@@ -32,17 +32,14 @@ def examples_of(settings: Settings, name: str) -> Examples:
     history = histories.load(settings, name, "train")
     most = _KEPT * settings.training.max_windows
     cut = histories.cut(settings, name, history, most)
-    # Lives of one machine stay together when machines are held out.
-    group = cut.groups[cut.windows.machine]
-    kinds, machine = np.unique(group, return_inverse=True)
-    order = np.lexsort((cut.windows.time_ns, machine))
-    names = [cut.names[int(np.flatnonzero(cut.groups == g)[0])] for g in kinds]
+    lives, machine = np.unique(cut.windows.machine, return_inverse=True)
     return Examples(
-        windows=WindowArrays.of(cut.windows).take(order),
-        machine=machine[order].astype(np.int32),
-        life=cut.life[order],
-        censored=cut.censored[order],
-        names=tuple(names),
+        windows=WindowArrays.of(cut.windows),
+        machine=machine.astype(np.int32),
+        life=cut.life,
+        censored=cut.censored,
+        names=tuple(cut.names[life] for life in lives),
+        groups=cut.groups[lives],
     )
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from stream import cli, histories
+from stream import cli, histories, training
 from stream.worker.settings import load_settings
 
 CONFIG = """
@@ -142,3 +142,22 @@ def test_a_long_history_is_thinned(tmp_path: Path) -> None:
     assert not whole.censored.any()
     # One hour before the failure there is one hour left.
     assert np.isclose(whole.life[whole.last()], 1.0).all()
+
+
+def test_lives_of_one_machine_are_told_apart_and_held_out_together(
+    tmp_path: Path,
+) -> None:
+    history(tmp_path)
+    # mill-00 fails a first time in the middle, and goes on at once.
+    middle = START + np.timedelta64(40, "h")
+    with (tmp_path / "failures.csv").open("a") as file:
+        file.write(f"mill-00,{middle}Z,failure\n")
+    settings = load_settings(config(tmp_path), environ={})
+    examples = training.examples_of(settings, "mill")
+    assert examples.names[:3] == ("mill-00", "mill-00#2", "mill-01")
+    assert examples.groups[:3].tolist() == [0, 0, 1]
+    assert len(examples.names) == MACHINES + 1
+    assert examples.machine.max() == MACHINES
+    # A life ends with its own failure: nothing is left at the row of the failure.
+    assert examples.life[examples.machine == 0].min() == 0.0
+    assert examples.life[examples.machine == 0].max() == 40.0
