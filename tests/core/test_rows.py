@@ -122,13 +122,13 @@ def test_sensors_seen_at_an_earlier_time_do_not_mask() -> None:
     assert lines(rows) == [(0, 20, [3, None], 2)]
 
 
-def test_records_in_the_restored_state_are_skipped_and_not_counted() -> None:
+def test_records_in_the_restored_state_are_skipped_and_counted_as_repeated() -> None:
     made, tally = maker(2), Tally()
     made.applied[:] = [5, 4]
     batch = readings((0, 10, [1, 1]), (1, 10, [1, 1]), (0, 11, [1, 1]), first_offset=5)
     rows = made.push(batch, tally)
     assert lines(rows) == [(0, 11, [1, 1], 7), (1, 10, [1, 1], 6)]
-    assert ends(tally) == {"used": 2}
+    assert ends(tally) == {"repeated": 1, "used": 2}
     assert made.applied.tolist() == [7, 6]
 
 
