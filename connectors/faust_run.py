@@ -32,18 +32,18 @@ async def running(app: faust.App) -> AsyncIterator[faust.App]:
 
 
 async def serve(
-    app: faust.App, stop: asyncio.Event | None = None, stop_within_s: float = 60.0
+    *apps: faust.App, stop: asyncio.Event | None = None, stop_within_s: float = 60.0
 ) -> int:
-    """Run an app until SIGTERM or SIGINT, or until it crashes.
+    """Run apps until SIGTERM or SIGINT, or until one of them crashes.
 
     Args:
-        app: not started yet.
-        stop: ends the app as SIGTERM does; by default only signals do.
+        apps: not started yet.
+        stop: ends the apps as SIGTERM does; by default only signals do.
         stop_within_s: longest time to stop, in seconds. Longer means that something
-            hangs; the caller then has to end the process, since the app will not.
+            hangs; the caller then has to end the process, since the apps will not.
 
     Returns:
-        Exit code: 0 if it was asked to stop and did, 1 if it crashed or hung.
+        Exit code: 0 if they were asked to stop and did, 1 if one crashed or hung.
     """
     stop = stop or asyncio.Event()
     loop = asyncio.get_running_loop()
@@ -51,17 +51,18 @@ async def serve(
         loop.add_signal_handler(number, stop.set)
     crashed, stopped = True, False
     try:
-        await app.start()
-        while not (stop.is_set() or app.crashed or app.should_stop):
+        for app in apps:
+            await app.start()
+        while not (stop.is_set() or any(a.crashed or a.should_stop for a in apps)):
             with suppress(TimeoutError):
                 async with asyncio.timeout(_LOOK_S):
                     await stop.wait()
-        crashed = app.crashed
+        crashed = any(app.crashed for app in apps)
     finally:
         with suppress(TimeoutError):
             async with asyncio.timeout(stop_within_s):
-                await app.stop()
+                await asyncio.gather(*(app.stop() for app in apps))
                 stopped = True
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.remove_signal_handler(number)
-    return 0 if stopped and not (crashed or app.crashed) else 1
+    return 0 if stopped and not (crashed or any(app.crashed for app in apps)) else 1

@@ -11,12 +11,12 @@ import asyncio
 import os
 import signal
 from collections.abc import Sequence
-from contextlib import suppress
 from typing import Protocol
 
 import faust
 import structlog
 
+from connectors.faust_run import serve
 from connectors.kafka import BusError, check_reachable
 from stream.core.scoring import Scorer
 from stream.errors import OutsideError, UserError
@@ -29,9 +29,6 @@ from stream.worker.score import ScoreRole
 from stream.worker.settings import Settings
 
 _log = structlog.get_logger()
-
-_LOOK_S = 0.5
-_STOP_WITHIN_S = 60.0
 
 
 class Role(Protocol):
@@ -79,7 +76,7 @@ async def _serve(
 ) -> int:
     running = [make_role(name, settings, bus, scorers) for name in roles]
     _log.info("starting", roles=list(roles), brokers=list(settings.kafka.brokers))
-    return await serve([role.app for role in running])
+    return await serve(*(role.app for role in running))
 
 
 def make_role(
@@ -153,38 +150,3 @@ async def check_topics(settings: Settings, bus: Bus, roles: Sequence[str]) -> No
                 " count moves machines away from their state: make new topics under"
                 " new names and a new app.id"
             )
-
-
-async def serve(apps: Sequence[faust.App], stop: asyncio.Event | None = None) -> int:
-    """Run apps until SIGTERM or SIGINT, or until one of them crashes.
-
-    Returns:
-        0 if they were asked to stop and did, 1 otherwise.
-    """
-    stop = stop or asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)
-    started: list[faust.App] = []
-    try:
-        for app in apps:
-            started.append(app)
-            await app.start()
-        while not (stop.is_set() or any(a.crashed or a.should_stop for a in apps)):
-            with suppress(TimeoutError):
-                async with asyncio.timeout(_LOOK_S):
-                    await stop.wait()
-        clean = not any(app.crashed for app in apps)
-    finally:
-        stopped = await _stop(started)
-    return 0 if clean and stopped and not any(app.crashed for app in apps) else 1
-
-
-async def _stop(apps: Sequence[faust.App]) -> bool:
-    try:
-        async with asyncio.timeout(_STOP_WITHIN_S):
-            await asyncio.gather(*(app.stop() for app in apps))
-    except TimeoutError:
-        _log.error("the worker did not stop in time", within_s=_STOP_WITHIN_S)
-        return False
-    return True

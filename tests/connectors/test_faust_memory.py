@@ -258,7 +258,7 @@ async def test_what_memory_cannot_do_is_refused(bus: MemoryBus) -> None:
 async def test_serve_ends_by_a_signal_like_stop(bus: MemoryBus) -> None:
     stop = asyncio.Event()
     stop.set()
-    assert await serve(Worker(bus, ["t"]).app, stop) == 0
+    assert await serve(Worker(bus, ["t"]).app, stop=stop) == 0
 
 
 async def test_apps_of_one_name_share_a_log_one_after_another(bus: MemoryBus) -> None:

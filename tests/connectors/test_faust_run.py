@@ -96,7 +96,7 @@ async def test_a_real_app_is_served(name: str) -> None:
         stop.set()
 
     app.task(end)
-    assert await asyncio.wait_for(serve(app, stop), 20) == 0
+    assert await asyncio.wait_for(serve(app, stop=stop), 20) == 0
     assert app.conf.consumer_group_instance_id == "one"
 
 

@@ -125,7 +125,7 @@ async def stop_drains_and_commits_at_once(bus: Bus) -> None:
     await bus.write(topic, 0, numbered(100))
     worker = Worker(bus, [topic], ack=False, drains="ack", broker_commit_interval=3600)
     stop = asyncio.Event()
-    run = asyncio.create_task(serve(worker.app, stop))
+    run = asyncio.create_task(serve(worker.app, stop=stop))
     await until(lambda: len(worker.all_values()) == 100)
     began = time.monotonic()
     stop.set()
@@ -153,7 +153,7 @@ async def a_failed_drain_crashes_and_commits_nothing(bus: Bus) -> None:
     await bus.write(topic, 0, numbered(10))
     worker = Worker(bus, [topic], ack=False, drains="raise")
     stop = asyncio.Event()
-    run = asyncio.create_task(serve(worker.app, stop))
+    run = asyncio.create_task(serve(worker.app, stop=stop))
     await until(lambda: len(worker.all_values()) == 10)
     stop.set()
     assert await run == 1

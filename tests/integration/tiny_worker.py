@@ -10,9 +10,10 @@ import os
 import sys
 from pathlib import Path
 
+from connectors.faust_run import serve
 from stream.worker import log
 from stream.worker.access import access_of
-from stream.worker.app import check_topics, make_role, serve
+from stream.worker.app import check_topics, make_role
 from stream.worker.buses import kafka_bus
 from stream.worker.settings import load_settings
 from tests.worker.tiny import TinyScorer
@@ -25,7 +26,7 @@ async def main(config: Path, roles: list[str], overrides: list[str]) -> int:
     await check_topics(settings, bus, roles)
     scorers = [TinyScorer() for _ in settings.machine_types]
     made = [make_role(role, settings, bus, scorers) for role in roles]
-    return await serve([role.app for role in made])
+    return await serve(*(role.app for role in made))
 
 
 if __name__ == "__main__":
