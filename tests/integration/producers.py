@@ -19,7 +19,11 @@ def by_kcat(program: str, broker: str, topic: str, readings: Iterable[Keyed]) ->
     """Send with librdkafka's own partitioner, CRC32 of the key."""
     lines = [name.encode() + b"|" + value for name, value in readings]
     subprocess.run(  # noqa: S603 - a fixture's program
-        [program, "-P", "-b", broker, "-t", topic, "-K", "|"],
+        # Without idempotence librdkafka may send in another order when it tries again.
+        [
+            *(program, "-P", "-b", broker, "-t", topic, "-K", "|"),
+            *("-X", "enable.idempotence=true"),
+        ],
         input=b"\n".join(lines) + b"\n",
         check=True,
         timeout=60,
@@ -28,7 +32,9 @@ def by_kcat(program: str, broker: str, topic: str, readings: Iterable[Keyed]) ->
 
 def by_kafka_python(broker: str, topic: str, readings: Iterable[Keyed]) -> None:
     """Send with murmur2 of the key, as Java's client does."""
-    producer = KafkaProducer(bootstrap_servers=broker, linger_ms=5)
+    producer = KafkaProducer(
+        bootstrap_servers=broker, linger_ms=5, enable_idempotence=True
+    )
     try:
         sent = [producer.send(topic, v, key=n.encode()) for n, v in readings]
         for future in sent:
@@ -48,7 +54,9 @@ async def _telegraf(
     broker: str, topic: str, readings: Sequence[Keyed], partitions: int, batch: int
 ) -> None:
     chance = random.Random(5)
-    async with AIOKafkaProducer(bootstrap_servers=broker, linger_ms=5) as producer:
+    async with AIOKafkaProducer(
+        bootstrap_servers=broker, linger_ms=5, enable_idempotence=True
+    ) as producer:
         sent = []
         for at in range(0, len(readings), batch):
             metrics = [_metric(value) for _, value in readings[at : at + batch]]
