@@ -70,6 +70,65 @@ class Sensor:
 
 
 @dataclass(frozen=True, slots=True)
+class Condition:
+    """One condition of a running rule, such as ``rpm > 300``.
+
+    Attributes:
+        sensor: Position of the sensor.
+        above: Whether the machine runs above the limit (else below it).
+        limit: In the sensor's unit; the limit itself is not running.
+    """
+
+    sensor: int
+    above: bool
+    limit: float
+
+
+FAULTS = (
+    "",
+    "no_data",
+    "stuck",
+    "out_of_range",
+    "spiking",
+    "noisy",
+    "drifting",
+)
+"""What may be wrong with an instrument; arrays of faults hold positions in it."""
+
+SEVERITIES = ("critical", "high", "medium", "low")
+"""The four priorities of alarms, most urgent first."""
+
+
+@dataclass(frozen=True, slots=True)
+class AlarmRule:
+    """When a machine, or one of its instruments, raises an alarm.
+
+    Attributes:
+        name: Kind of the alarm, unique within the type: by default what it looks at.
+        on: What it looks at: ``risk``, ``rul`` (its median), ``anomaly``, or ``sensor``
+            (faults of instruments; one alarm for each sensor and fault).
+        limit: Raised at or beyond it: risk and above, remaining life and below,
+            expected false alarms per machine-month and below. Unused for ``sensor``.
+        clear: Cleared beyond it, on the other side: the limit less the hysteresis.
+        on_delay_ns: How long it must be beyond the limit, in event time.
+        off_delay_ns: How long it must be beyond ``clear``, in event time.
+        severity: One of `SEVERITIES`; empty: from the horizon left and criticality.
+        action: What to do, in the plant's own words; may be empty.
+        failure_mode: Three letters of ISO 14224; may be empty.
+    """
+
+    name: str
+    on: str
+    limit: float = 0.0
+    clear: float = 0.0
+    on_delay_ns: int = 0
+    off_delay_ns: int = 0
+    severity: str = ""
+    action: str = ""
+    failure_mode: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class MachineType:
     """What the core must know of a machine type; checked where settings are read.
 
@@ -86,6 +145,12 @@ class MachineType:
         baseline_rows: How many of a machine's first rows are kept (>= 0).
         max_masked: Share of sensors that may be masked in an estimate (0..1).
         new_at_first_row: Whether a machine's age counts from its first row.
+        running: The machine runs when all of these hold; none: it always does.
+        settle_ns: How long they must hold before it counts as running.
+        alarms: Its alarm rules.
+        axis: Unit of its life: ``cycles``, ``hours`` or ``run_hours``.
+        horizon: Risk is the probability of failure within it, on the life axis.
+        cap: Longest remaining life that is told, on the life axis.
     """
 
     name: str
@@ -100,6 +165,12 @@ class MachineType:
     baseline_rows: int = 0
     max_masked: float = 0.2
     new_at_first_row: bool = False
+    running: tuple[Condition, ...] = ()
+    settle_ns: int = 0
+    alarms: tuple[AlarmRule, ...] = ()
+    axis: str = "cycles"
+    horizon: float = 1.0
+    cap: float = 1.0
 
     @property
     def sensor_names(self) -> tuple[str, ...]:
