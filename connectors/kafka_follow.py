@@ -32,6 +32,7 @@ def follow(
     *,
     from_start: bool = False,
     until_idle_s: float | None = None,
+    to_end: bool = False,
 ) -> Generator[Record, None, None]:
     """Yield the records of a topic, each partition in its order.
 
@@ -40,6 +41,7 @@ def follow(
         topic: The topic.
         from_start: Begin with the oldest record; else with the next one to come.
         until_idle_s: End after so many seconds without a record; None never ends.
+        to_end: End with the last record that is there at the start.
 
     Yields:
         Records as they arrive.
@@ -56,9 +58,10 @@ def follow(
         "max_poll_records": 5_000,
     }
     with opened(KafkaConsumer, access, **options) as consumer:
-        _begin(consumer, topic, from_start=from_start)
+        tps = _begin(consumer, topic, from_start=from_start)
+        ends = consumer.end_offsets(tps) if to_end else {}
         heard = asked = time.monotonic()
-        while True:
+        while not (to_end and all(consumer.position(p) >= ends[p] for p in tps)):
             fetched = consumer.poll(timeout_ms=_POLL_MS)
             now = time.monotonic()
             if fetched:
@@ -72,7 +75,7 @@ def follow(
                 asked = now
 
 
-def _begin(consumer: Any, topic: str, *, from_start: bool) -> None:
+def _begin(consumer: Any, topic: str, *, from_start: bool) -> list[TopicPartition]:
     partitions = consumer.partitions_for_topic(topic)
     if not partitions:
         text = f"there is no topic {topic}: foreshock topics create makes it"
@@ -83,3 +86,4 @@ def _begin(consumer: Any, topic: str, *, from_start: bool) -> None:
     for tp in tps:
         # Fixes "the end" now: seeking is lazy, and records come meanwhile.
         consumer.position(tp, timeout_ms=_START_MS)
+    return tps

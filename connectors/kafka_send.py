@@ -54,12 +54,12 @@ class Sender:
         # Hashing in Python costs as much as the rest of a send, and keys repeat.
         self._partition_of: dict[bytes, int] = {}
 
-    def send(self, key: bytes, value: bytes) -> None:
+    def send(self, key: bytes, value: bytes | None) -> None:
         """Hand one record over; it leaves with the next batch.
 
         Args:
             key: Decides the partition (murmur2, as Java's clients do).
-            value: The record.
+            value: The record; None deletes the key from a compacted topic.
 
         Raises:
             BusError: An earlier record was refused.

@@ -1,4 +1,4 @@
-"""Scores and readings as InfluxDB line protocol.
+"""Scores, alerts and readings as InfluxDB line protocol.
 
 Format: docs.influxdata.com, "Line protocol", section "Special characters".
 Pure: nothing is written here.
@@ -10,6 +10,7 @@ import math
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from functools import lru_cache
+from types import MappingProxyType
 from typing import Any
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -23,15 +24,29 @@ _TEXT = str.maketrans({'"': r"\"", "\\": r"\\", "\n": " ", "\r": " "})
 # character, unlike in tags; neither can be escaped.
 _PLAIN_KEY = str.maketrans({'"': "'", "\\": "/"})
 _NS_DIGITS = 9
+_ALERT_TAGS = ("type", "subject", "sensor", "severity", "event")
+_ALERT_TEXTS = (
+    "case_id",
+    "state",
+    "message",
+    "onset",
+    "cleared_by",
+    "action",
+    "failure_mode",
+)
 
 
-def score_line(score: Mapping[str, Any]) -> str:
+_NOWHERE: Mapping[str, str] = MappingProxyType({})
+
+
+def score_line(score: Mapping[str, Any], place: Mapping[str, str] = _NOWHERE) -> str:
     """One score as a line of measurement `score`.
 
     Args:
-        score: A decoded message of the scores topic. Tags: machine, type, model, and
-            site and line if they are given. Fields: risk, rul_p05, rul_p50, rul_p95,
-            anomaly, health, contribution_<sensor>, why, id; null ones are left out.
+        score: A decoded message of the scores topic. Tags: machine, type, model.
+            Fields: risk, rul_p05, rul_p50, rul_p95, anomaly, health,
+            contribution_<sensor>, why, id; null ones are left out.
+        place: Tags more: where the machine stands, such as site and line.
 
     Returns:
         The line, time in ns.
@@ -46,8 +61,7 @@ def score_line(score: Mapping[str, Any]) -> str:
             "machine": score["machine"],
             "type": score["type"],
             "model": model.get("name"),
-            "site": score.get("site"),
-            "line": score.get("line"),
+            **place,
         }
         fields: dict[str, Any] = {
             "risk": _number(score.get("risk")),
@@ -70,11 +84,67 @@ def score_line(score: Mapping[str, Any]) -> str:
     return line
 
 
+def alert_line(
+    alert: Mapping[str, Any],
+    place: Mapping[str, str] = _NOWHERE,
+    received_ns: int | None = None,
+) -> str:
+    """One change of an alarm as a line of measurement `alert`.
+
+    Args:
+        alert: A decoded message of the alerts topic. Tags: machine, type, kind,
+            subject, sensor, severity, event. Fields: id, case_id, state, message,
+            onset, cleared_by, action and failure_mode (texts), seq, value, limit,
+            risk, rul_p05, rul_p50, rul_p95 and anomaly (floats), backfill and
+            out_of_service (booleans); null and empty ones are left out.
+        place: Tags more: where the machine stands, such as site and line.
+        received_ns: Time of an alert without one, such as that of its record; None
+            refuses it.
+
+    Returns:
+        The line, time in ns. Two changes of one machine and kind are one point if they
+        agree in all tags and in time; changes of one alarm never do.
+
+    Raises:
+        ValueError: It is no alert; says what is missing or wrong.
+    """
+    try:
+        evidence = alert.get("evidence") or {}
+        p05, p50, p95 = evidence.get("rul") or (None, None, None)
+        tags = {name: alert.get(name) for name in _ALERT_TAGS}
+        tags |= {"machine": alert["machine"], "kind": alert["kind"], **place}
+        fields: dict[str, Any] = {
+            name: _words(alert.get(name)) for name in _ALERT_TEXTS
+        }
+        fields |= {
+            "id": alert["id"],
+            "seq": _number(alert["seq"]),
+            "value": _number(evidence.get("value")),
+            "limit": _number(evidence.get("limit")),
+            "risk": _number(evidence.get("risk")),
+            "rul_p05": _number(p05),
+            "rul_p50": _number(p50),
+            "rul_p95": _number(p95),
+            "anomaly": _number(evidence.get("anomaly")),
+            "backfill": alert.get("backfill") is True,
+            "out_of_service": alert.get("out_of_service") is True,
+        }
+        dated = "time" in alert or received_ns is None
+        at_ns = time_ns(alert["time"]) if dated else received_ns
+        line = point("alert", tags, fields, at_ns or 0)
+    except (KeyError, TypeError, AttributeError) as error:
+        text = f"not an alert: {type(error).__name__}: {error}"
+        raise ValueError(text) from error
+    assert line is not None  # noqa: S101 - it has flags
+    return line
+
+
 def reading_line(
     machine: str,
     machine_type: str,
     at_ns: int,
     values: Mapping[str, float | None],
+    place: Mapping[str, str] = _NOWHERE,
 ) -> str | None:
     """One reading as a line of measurement `reading`; None if all values are absent.
 
@@ -83,8 +153,9 @@ def reading_line(
         machine_type: Its type (tag).
         at_ns: Event time, UTC nanoseconds since 1970.
         values: Sensor -> value; None and NaN are left out.
+        place: Tags more: where the machine stands, such as site and line.
     """
-    tags = {"machine": machine, "type": machine_type}
+    tags = {"machine": machine, "type": machine_type, **place}
     return point("reading", tags, {k: _number(v) for k, v in values.items()}, at_ns)
 
 
@@ -99,7 +170,8 @@ def point(
     Args:
         measurement: Its name.
         tags: Sorted by key in the line; None and empty ones are left out.
-        fields: Floats or texts; None and values that are not finite are left out.
+        fields: Floats, booleans or texts; None and values that are not finite are left
+            out.
         at_ns: UTC nanoseconds since 1970.
 
     Returns:
@@ -134,6 +206,8 @@ def _escaped(text: str) -> str:
 
 
 def _field(value: float | str | None) -> str | None:
+    if isinstance(value, bool):
+        return "true" if value else "false"
     if isinstance(value, str):
         return f'"{value.translate(_TEXT)}"'
     if value is None or not math.isfinite(value):
@@ -150,6 +224,13 @@ def _number(value: Any) -> float | None:
         text = f"expected a number, found {type(value).__name__}"
         raise TypeError(text)
     return float(value)
+
+
+def _words(value: Any) -> str | None:
+    if value is not None and not isinstance(value, str):
+        text = f"expected a text, found {type(value).__name__}"
+        raise TypeError(text)
+    return value or None
 
 
 def time_ns(text: str) -> int:

@@ -100,7 +100,44 @@ def total(whitened: npt.NDArray[np.float32]) -> tuple[Doubles, Doubles]:
     Returns:
         Mean square, about 1 for a healthy machine; shares that sum to 1.
     """
+    return _summed(whitened.astype(np.float64) ** 2)
+
+
+def total_of_sound(
+    whitening: Whitening,
+    whitened: npt.NDArray[np.float32],
+    hidden: npt.NDArray[np.bool_],
+) -> tuple[Doubles, Doubles]:
+    """As `total`, where some sensors say nothing of the machine.
+
+    The residual of a hidden sensor is replaced by what the others let expect, so that
+    only they are judged; to the score it adds 1, as a healthy one does on average.
+
+    Args:
+        whitening: how the residuals were whitened.
+        whitened: (n, F) whitened residuals.
+        hidden: (n, F) sensors that do not count; their shares are 0.
+    """
     squares = whitened.astype(np.float64) ** 2
+    score, shares = _summed(squares)
+    some = np.flatnonzero(hidden.any(axis=1))
+    if len(some) == 0:
+        return score, shares
+    width = whitened.shape[1]
+    patterns, which = np.unique(hidden[some], axis=0, return_inverse=True)
+    for k, pattern in enumerate(patterns):
+        here = some[which.reshape(-1) == k]
+        turned = _times(whitened[here].astype(np.float64), _blind(whitening, pattern))
+        sound = np.where(pattern, 0.0, turned**2)
+        distance, shares[here] = _summed(turned**2)
+        if not pattern.all():
+            shares[here] = _summed(sound)[1]
+        shares[np.ix_(here, np.flatnonzero(pattern))] = 0.0
+        score[here] = distance + pattern.sum() / width
+    return score, shares
+
+
+def _summed(squares: Doubles) -> tuple[Doubles, Doubles]:
     score = np.zeros(len(squares))
     for column in squares.T:
         score += column
@@ -108,6 +145,27 @@ def total(whitened: npt.NDArray[np.float32]) -> tuple[Doubles, Doubles]:
     even = np.full_like(squares, 1.0 / squares.shape[1])
     shares = np.where(score[:, None] > 0, squares / some, even)
     return score / squares.shape[1], shares
+
+
+def _blind(whitening: Whitening, hidden: npt.NDArray[np.bool_]) -> Doubles:
+    """(F, F): whitened residuals to those with the hidden sensors as expected."""
+    # As a bundle holds it, so that it does not matter whether it came from one.
+    matrix = whitening.matrix.astype(np.float32).astype(np.float64)
+    precision = _times(matrix, matrix)
+    expected = np.diag(np.where(hidden, 0.0, 1.0))
+    block = precision[np.ix_(hidden, hidden)]
+    across = precision[np.ix_(hidden, ~hidden)]
+    expected[np.ix_(~hidden, hidden)] = -np.linalg.solve(block, across).T
+    back = _times(np.asarray(np.linalg.inv(matrix), np.float64), expected)
+    return _times(back, matrix)
+
+
+def _times(left: Doubles, right: Doubles) -> Doubles:
+    """A matrix product in a fixed order of sums, the same bits for any rows."""
+    found = np.zeros((len(left), right.shape[1]))
+    for k in range(right.shape[0]):
+        found += left[:, k, None] * right[k]
+    return found
 
 
 def fit_exceedance(

@@ -24,6 +24,7 @@ from models.anomaly import Exceedance, Whitening
 from models.calibrate import PitMap
 from models.errors import BundleError
 from models.features import FeatureSpec
+from models.instruments import InstrumentSpec
 from models.networks_spec import AutoencoderSpec, Blur, LifeSpec
 from models.options import Examples, Layout, TrainingOptions
 from models.trained import AnomalyModel, Curve, LifeModel, OutOfFold, Trained
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from models.predictor import Predictor
 
 SCHEMA = 1
+INSTRUMENTS = "instruments.json"
 MAX_MEMBERS = 32
 
 
@@ -218,6 +220,8 @@ def _content(trained: Trained) -> tuple[dict[str, bytes], dict[str, Any]]:
     parts = {part: files.write_arrays(content) for part, content in arrays.items()}
     parts["features.json"] = _json(trained.features.to_json())
     parts["calibration.json"] = _json(calibration)
+    if trained.instruments is not None:
+        parts[INSTRUMENTS] = _json(trained.instruments.to_json())
     return parts, manifest
 
 
@@ -248,10 +252,18 @@ def _trained(
         features=spec,
         life=_life(manifest, arrays, calibration, layout),
         anomaly=strange,
+        instruments=_instruments(parts, spec),
         curves=tuple(Curve(**_tuples(curve)) for curve in manifest["curves"]),
         notes=tuple(str(note) for note in manifest["notes"]),
         **{key: int(value) for key, value in manifest["trained_on"].items()},
     )
+
+
+def _instruments(parts: dict[str, bytes], spec: FeatureSpec) -> InstrumentSpec | None:
+    """None in bundles that were made before instruments were judged."""
+    if INSTRUMENTS not in parts:
+        return None
+    return InstrumentSpec.from_json(files.parse(parts[INSTRUMENTS], INSTRUMENTS), spec)
 
 
 def _life(

@@ -125,6 +125,24 @@ class Inputs:
     known: npt.NDArray[np.bool_]
 
 
+@dataclass(frozen=True)
+class Rows:
+    """Windows on their way to network inputs.
+
+    Attributes:
+        scores: (n, W, F) float32 z-scores per regime, NaN where there is none; what
+            is masked becomes NaN here.
+        code: (n, W) int32 regime of each row, -1 unknown.
+        own: (n, F) own baseline in z-scores.
+        share: (n,) share of the baseline seen.
+    """
+
+    scores: Floats
+    code: npt.NDArray[np.int32]
+    own: Doubles
+    share: Doubles
+
+
 def transform(spec: FeatureSpec, windows: Windows) -> Inputs:
     """Network inputs; a window's result does not depend on the other windows.
 
@@ -135,8 +153,20 @@ def transform(spec: FeatureSpec, windows: Windows) -> Inputs:
     Returns:
         Inputs of the same order and number, always finite.
     """
-    sequence, known = _sequence(spec, windows.values)
+    return finish(spec, windows, prepare(spec, windows))
+
+
+def prepare(spec: FeatureSpec, windows: Windows) -> Rows:
+    """The first half of `transform`: z-scores, gaps still open."""
+    scores, code = normalise(spec, windows.values)
     own, share = _own_baseline(spec, windows.baseline, windows.n_base)
+    return Rows(scores, code, own, share)
+
+
+def finish(spec: FeatureSpec, windows: Windows, rows: Rows) -> Inputs:
+    """The second half of `transform`; closes the gaps of `rows` in place."""
+    own, share = rows.own, rows.share
+    hold(rows.scores, own)
     age = np.asarray(windows.age, np.float64) / spec.age_scale
     seen = np.isfinite(age)
     static = np.empty((len(own), spec.static_width), np.float32)
@@ -146,7 +176,7 @@ def transform(spec: FeatureSpec, windows: Windows) -> Inputs:
     static[:, width + 1] = np.clip(np.where(seen, age, 0.0), 0.0, 1.5)
     static[:, width + 2] = seen
     static[:, width + 3] = windows.filled / spec.window
-    return Inputs(sequence, static, known)
+    return Inputs(rows.scores, static, rows.code[:, -1] >= 0)
 
 
 def normalise(spec: FeatureSpec, rows: Floats) -> tuple[Floats, npt.NDArray[np.int32]]:
@@ -171,17 +201,26 @@ def normalise(spec: FeatureSpec, rows: Floats) -> tuple[Floats, npt.NDArray[np.i
     return scores, code
 
 
-def _sequence(
-    spec: FeatureSpec, values: Floats
-) -> tuple[Floats, npt.NDArray[np.bool_]]:
-    scores, code = normalise(spec, values)
+def hold(scores: Floats, own: Doubles) -> npt.NDArray[np.bool_] | None:
+    """Close gaps in (n, W, F) z-scores in place, by the last value before each.
+
+    Before the first value stands the machine's own normal, so that a sensor of which
+    nothing is known looks as it always did.
+
+    Args:
+        scores: NaN where something lacks.
+        own: (n, F) own baseline.
+
+    Returns:
+        (n, W, F) where gaps were; None where there was none at all.
+    """
     gaps = ~np.isfinite(scores)
-    if gaps.any():
-        # Hold the last value; before the first one the regime's mean, which is 0.
-        scores[:, 0][gaps[:, 0]] = 0.0
-        for t in range(1, scores.shape[1]):
-            np.copyto(scores[:, t], scores[:, t - 1], where=gaps[:, t])
-    return scores, code[:, -1] >= 0
+    if not gaps.any():
+        return None
+    np.copyto(scores[:, 0], own, where=gaps[:, 0], casting="same_kind")
+    for t in range(1, scores.shape[1]):
+        np.copyto(scores[:, t], scores[:, t - 1], where=gaps[:, t])
+    return gaps
 
 
 def _own_baseline(

@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from models import anomaly, distribution
 from models.distribution import Doubles, LifeAxis
+from models.instruments import Judged
 from models.trained import AnomalyModel, LifeModel
 
 WHY = ("", "unknown_regime")
@@ -33,6 +34,10 @@ class Prediction:
         health: (n,) 0..100, 2 decimals, for display.
         contributions: (n, S) share of each sensor in the anomaly, 4 decimals, >= 0,
             summing to 1 before rounding; 0 for sensors the model does not use.
+        faults: (n, S) int8, 0 for a sound instrument, else a position in
+            `instruments.FAULTS`; told with an estimate and without.
+        deviation: (n, S) newest quarter against the machine's own normal, in sigma, 2
+            decimals, NaN unknown; told as `faults`.
         why: (n,) int8, 0 for an estimate, else a position in `WHY`; every other
             column is NaN there.
     """
@@ -42,6 +47,8 @@ class Prediction:
     anomaly: Doubles
     health: Doubles
     contributions: Doubles
+    faults: npt.NDArray[np.int8]
+    deviation: Doubles
     why: npt.NDArray[np.int8]
 
 
@@ -68,6 +75,7 @@ class Finish:
         cdf: npt.NDArray[np.float32] | None,
         whitened: npt.NDArray[np.float32],
         known: npt.NDArray[np.bool_],
+        judged: Judged,
     ) -> Prediction:
         """Finish n windows.
 
@@ -75,12 +83,15 @@ class Finish:
             cdf: (n, bins + 1) the ensemble's F at the edges; None without life model.
             whitened: (n, F) whitened residuals.
             known: (n,) whether the regime is known.
+            judged: what was found of the instruments.
         """
         n = len(known)
         risk, rul = np.full(n, np.nan), np.full((n, 3), np.nan)
         if self.life is not None and cdf is not None:
             risk, rul = read_life(self.life, cdf)
-        score, shares = anomaly.total(whitened)
+        score, shares = anomaly.total_of_sound(
+            self.strange.whitening, whitened, judged.hidden
+        )
         rate = self.strange.exceedance.rate(score)
         contributions = np.zeros((n, self.sensors))
         contributions[:, list(self.columns)] = np.round(shares, 4)
@@ -94,6 +105,8 @@ class Finish:
             anomaly=_digits(rate),
             health=np.round(health, 2),
             contributions=contributions,
+            faults=judged.faults,
+            deviation=judged.deviation,
             why=unknown.astype(np.int8),
         )
 

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from models import features, networks
+from models import instruments, networks
 from models.backend import compile_call, keras, ops
 from models.features import Inputs
 from models.prediction import WHY, Finish, Prediction
@@ -59,6 +59,7 @@ class Predictor:
             "cap": layout.cap,
         }
         self._spec = trained.features
+        self._health = trained.instruments
         self._sensors = len(layout.sensors)
         self._buckets: tuple[int, ...] = BUCKETS
         self._compiled: dict[int, Callable[..., list[npt.NDArray[Any]]]] = {}
@@ -101,9 +102,9 @@ class Predictor:
             )
             raise ValueError(msg)
         self.warm_up()
-        inputs = features.transform(self._spec, windows)
+        inputs, judged = instruments.examine(self._health, self._spec, windows)
         cdf, whitened = self._run(inputs)
-        return self._finish(cdf, whitened, inputs.known)
+        return self._finish(cdf, whitened, inputs.known, judged)
 
     def _compile(self, size: int) -> Callable[..., list[npt.NDArray[Any]]]:
         spec = self._spec

@@ -4,7 +4,8 @@ Machines are dealt into folds. For each fold a network learns from the other mac
 and stops early on this one, so every machine is predicted by a network that never saw
 it: those predictions calibrate the distribution and give the cross-validated figures.
 The networks of all folds together are the ensemble that is served. The autoencoder
-learns from healthy windows, with machines of its own held out.
+learns from healthy windows, with machines of its own held out. What is usual of the
+instruments is learned before, so that the networks never see a faulty one.
 """
 
 from __future__ import annotations
@@ -13,7 +14,14 @@ from collections.abc import Callable
 
 import numpy as np
 
-from models import features, features_fit, train_anomaly, train_life
+from models import (
+    features,
+    features_fit,
+    instruments,
+    instruments_fit,
+    train_anomaly,
+    train_life,
+)
 from models.errors import TrainingError
 from models.options import MIN_FAILURES, Examples, Layout, Step, TrainingOptions
 from models.trained import Curve, Trained
@@ -40,7 +48,13 @@ def train(
         msg = f"expected at least 50 windows to learn from, found {len(examples.life)}"
         raise TrainingError(msg)
     spec = _features(examples, layout)
-    inputs = features.transform(spec, examples.windows)
+    health = instruments_fit.fit(
+        spec,
+        examples.windows,
+        examples.machine,
+        train_anomaly.healthy(examples, layout.cap),
+    )
+    inputs, judged = instruments.examine(health, spec, examples.windows)
     notes: list[str] = []
     curves: list[Curve] = []
     life = None
@@ -52,7 +66,9 @@ def train(
             f"Only {examples.failures} failures were seen, and a model of risk and "
             f"remaining life needs {MIN_FAILURES}: this bundle finds anomalies only."
         )
-    strange, curve = train_anomaly.train(inputs, examples, layout, options, progress)
+    strange, curve = train_anomaly.train(
+        (inputs, judged.hidden), examples, layout, options, progress
+    )
     curves.append(curve)
     return Trained(
         layout=layout,
@@ -60,6 +76,7 @@ def train(
         features=spec,
         life=life,
         anomaly=strange,
+        instruments=health,
         curves=tuple(curves),
         notes=tuple(notes),
         machines=len(np.unique(examples.machine)),

@@ -22,7 +22,7 @@ MIN_HEALTHY = 40
 
 
 def train(
-    inputs: Inputs,
+    given: tuple[Inputs, npt.NDArray[np.bool_]],
     examples: Examples,
     layout: Layout,
     options: TrainingOptions,
@@ -31,7 +31,7 @@ def train(
     """Train on healthy windows; what is held out gives the meaning of the score.
 
     Args:
-        inputs: network inputs of all windows.
+        given: network inputs of all windows, and (n, F) which sensors do not count.
         examples: the same windows with what became of the machines.
         layout: the machine type.
         options: how to learn.
@@ -40,6 +40,7 @@ def train(
     Raises:
         TrainingError: if there are too few healthy windows.
     """
+    inputs, hidden = given
     well = np.flatnonzero(healthy(examples, layout.cap) & inputs.known)
     if len(well) < MIN_HEALTHY:
         msg = (
@@ -65,8 +66,10 @@ def train(
     )
     whitening = anomaly.fit_whitening(residuals(model, inputs, spec, well[~held]))
     strange = residuals(model, inputs, spec, well[held]).astype(np.float64)
-    score, _ = anomaly.total(
-        ((strange - whitening.mean) @ whitening.matrix).astype(np.float32)
+    score, _ = anomaly.total_of_sound(
+        whitening,
+        ((strange - whitening.mean) @ whitening.matrix).astype(np.float32),
+        hidden[well[held]],
     )
     curve_of_rates = anomaly.fit_exceedance(
         score, examples.machine[well[held]], step_s=layout.step_s, window=layout.window

@@ -11,6 +11,7 @@ from models.anomaly import Exceedance, Whitening
 from models.calibrate import PitMap
 from models.distribution import LifeAxis
 from models.features import FeatureSpec
+from models.instruments import InstrumentSpec
 from models.networks_spec import AutoencoderSpec, LifeSpec
 from models.options import Layout, TrainingOptions
 
@@ -99,6 +100,8 @@ class Trained:
         features: the frozen preprocessing.
         life: None where fewer than 10 failures were seen.
         anomaly: always there.
+        instruments: what is usual of them; None in bundles of releases that did not
+            judge instruments, and then none is at fault.
         curves: one learning curve per stage.
         notes: sentences for the user.
         machines: number of machines (lives) learnt from.
@@ -111,6 +114,7 @@ class Trained:
     features: FeatureSpec
     life: LifeModel | None
     anomaly: AnomalyModel
+    instruments: InstrumentSpec | None
     curves: tuple[Curve, ...]
     notes: tuple[str, ...] = field(default=())
     machines: int = 0

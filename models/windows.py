@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any, Protocol
 
 import numpy as np
@@ -22,6 +22,9 @@ class Windows(Protocol):
         baseline: (n, B, S) float32, the machine's own first rows.
         n_base: (n,) int32, how many of them exist, 0..B; the rest is garbage.
         age: (n,) float64, rows or cycles since the machine was new, NaN unknown.
+
+    Windows may also have `outside`, (n, S) bool: a value outside the instrument's range
+    came in place of one of the newest rows' values. It is read where it exists.
     """
 
     @property
@@ -59,15 +62,22 @@ class WindowArrays:
     baseline: Floats
     n_base: npt.NDArray[np.int32]
     age: Doubles
+    outside: npt.NDArray[np.bool_] | None = None
 
     @classmethod
     def of(cls, windows: Windows) -> WindowArrays:
         """The same arrays, not copied."""
-        return cls(**{name: getattr(windows, name) for name in cls.__annotations__})
+        given: dict[str, Any] = {
+            f.name: getattr(windows, f.name, None) for f in fields(cls)
+        }
+        return cls(**given)
 
     def take(self, index: npt.NDArray[Any]) -> WindowArrays:
         """A selection by indices, mask or slice."""
-        parts = {n: getattr(self, n)[index] for n in self.__annotations__}
+        given: dict[str, Any] = {f.name: getattr(self, f.name) for f in fields(self)}
+        parts: dict[str, Any] = {
+            name: None if part is None else part[index] for name, part in given.items()
+        }
         return WindowArrays(**parts)
 
     def __len__(self) -> int:

@@ -17,7 +17,12 @@ from typing import Annotated
 import typer
 
 from stream import (
+    cli_alarm,
+    cli_alerts,
+    cli_assets,
     cli_config,
+    cli_demo,
+    cli_event,
     cli_models,
     cli_replay,
     cli_scores,
@@ -41,11 +46,16 @@ app = typer.Typer(
 )
 app.add_typer(cli_config.app, name="config")
 app.add_typer(cli_topics.app, name="topics")
+app.add_typer(cli_assets.app, name="assets")
+app.command("demo")(cli_demo.demo)
 app.command("replay")(cli_replay.replay)
 app.command("train")(cli_models.train)
 app.command("evaluate")(cli_models.evaluate)
 app.command("worker")(cli_worker.worker)
 app.command("scores")(cli_scores.scores)
+app.command("alerts")(cli_alerts.alerts)
+app.add_typer(cli_alarm.app, name="alarm")
+app.command("event")(cli_event.event)
 
 
 def _version(wanted: bool) -> None:

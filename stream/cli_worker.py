@@ -16,6 +16,7 @@ class Role(StrEnum):
     SCORE = "score"
     ARCHIVE = "archive"
     REPARTITION = "repartition"
+    NOTIFY = "notify"
 
 
 def worker(
@@ -26,7 +27,7 @@ def worker(
     ] = None,
     overrides: SetOption = None,
 ) -> None:
-    """Run the agents until SIGTERM: score readings, archive scores.
+    """Run the agents until SIGTERM: score readings, archive scores, notify people.
 
     Without --only one process does all that the configuration asks for.
 
@@ -38,14 +39,17 @@ def worker(
     """
     settings = settings_from(config, overrides)
     require_secrets(settings)
-    roles = _roles(only, repartition=settings.input.repartition)
+    told = settings.notify.receivers
+    roles = _roles(only, repartition=settings.input.repartition, notify=bool(told))
     from stream.worker.app import run
 
     raise typer.Exit(run(settings, roles))
 
 
-def _roles(only: list[Role] | None, *, repartition: bool) -> tuple[str, ...]:
+def _roles(
+    only: list[Role] | None, *, repartition: bool, notify: bool = False
+) -> tuple[str, ...]:
     if only:
         return tuple(str(role) for role in dict.fromkeys(only))
     rest = ("repartition",) if repartition else ()
-    return ("score", "archive", *rest)
+    return ("score", "archive", *rest, *(("notify",) if notify else ()))

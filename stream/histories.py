@@ -26,10 +26,12 @@ from stream.core.pipeline import windows_of
 from stream.core.readings import MachineType, Readings, Tally
 from stream.core.snapshot import TypeState
 from stream.core.windows import Windows
+from stream.demo import fleet, parameters
 from stream.errors import InputError
+from stream.worker.assets import types_of
 from stream.worker.plant import kinds_of
 from stream.worker.settings import Settings
-from stream.worker.settings_data import CmapssDataset, CsvDataset
+from stream.worker.settings_data import CmapssDataset, CsvDataset, FleetDataset
 
 _EPOCH_NS = 1_577_836_800 * 10**9
 """C-MAPSS has cycles and no dates: all engines start with the year 2020."""
@@ -89,6 +91,9 @@ def load(settings: Settings, name: str, split: Split) -> History:
                 epoch_ns=_EPOCH_NS,
                 period_ns=period_ns,
             )
+        if isinstance(dataset, FleetDataset):
+            laws = parameters.read(dataset.parameters)
+            return fleet.history(fleet.simulate(laws, dataset.seed, "train"))
         return _csv(settings, name, dataset)
     except DataError as error:
         raise InputError(str(error)) from error
@@ -132,12 +137,13 @@ def cut(settings: Settings, name: str, history: History, most: int) -> Cut:
     """
     position = list(settings.machine_types).index(name)
     kind = kinds_of(settings)[position]
-    mine = [settings.type_of(_machine(m)) == name for m in history.machines]
+    type_of = types_of(settings)
+    mine = [type_of(_machine(m)) == name for m in history.machines]
     if not any(mine):
+        patterns = ", ".join(settings.machine_types[name].match) or "(none)"
         raise InputError(
             f"machine type {name!r}: no machine of the history fits its pattern"
-            f" {', '.join(settings.machine_types[name].match)}; the first is"
-            f" {history.machines[0]!r}"
+            f" {patterns}; the first is {history.machines[0]!r}"
         )
     tally = Tally()
     readings = _readings(kind, history, np.array(mine)[history.code], tally)
@@ -169,7 +175,12 @@ def _windows(kind: MachineType, readings: Readings, most: int, tally: Tally) -> 
             for column in fields(Windows)
         )
     )
-    return joined.take(np.lexsort((joined.time_ns, joined.machine)))
+    order = np.lexsort((joined.time_ns, joined.machine))
+    # Windows at which a machine stands still say nothing.
+    running = joined.take(order[joined.filled[order] > 0])
+    if not len(running):
+        raise InputError(f"machine type {kind.name!r}: no machine of the history runs")
+    return running
 
 
 def _readings(

@@ -25,6 +25,7 @@ from stream.core.exact import (
     readings_of,
 )
 from stream.core.readings import (
+    OUTSIDE,
     REFUSAL,
     Floats,
     Ints,
@@ -290,6 +291,7 @@ def usable_values(
     Args:
         kind: The machine type.
         raw: (n, sensors) values as they came; NaN is absent.
+            Outside the instrument's range they become `OUTSIDE`, a NaN of its own.
         seen: Counts ``non_finite`` and ``out_of_range`` values.
     """
     scale, shift, low, high = np.array(
@@ -301,8 +303,9 @@ def usable_values(
     outside = ((wide < low) | (wide > high)) & ~huge
     Tally.bump(seen, "non_finite", np.count_nonzero(huge))
     Tally.bump(seen, "out_of_range", np.count_nonzero(outside))
-    wide[huge | outside] = np.nan
+    wide[huge] = np.nan
     masked: Floats = wide.astype(np.float32)
+    masked[outside] = OUTSIDE
     return masked
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from stream.core.readings import Ints, MachineType
+from stream.core.readings import FAULTS, Ints, MachineType
 from stream.core.scoring import Scorer, Scores
 
 SCHEMA = 1
@@ -33,7 +33,10 @@ class Source(msgspec.Struct, gc=False):
 
 
 class Score(msgspec.Struct, gc=False):
-    """One score, as consumers read it; see docs of the wire format in the README."""
+    """One score, as consumers read it; see docs of the wire format in the README.
+
+    Instruments at fault are named, sensor by sensor; with none the field is left out.
+    """
 
     schema: int
     id: str
@@ -48,6 +51,7 @@ class Score(msgspec.Struct, gc=False):
     why: str | None
     model: dict[str, Any]
     source: Source
+    faults: dict[str, str] | msgspec.UnsetType = msgspec.UNSET
 
 
 def score_id(machine: str, end_ns: int, digest: str) -> str:
@@ -97,11 +101,25 @@ def encode(
         _or_none(scores.anomaly),
         _or_none(scores.health),
         scores.contributions.tolist(),
+        scores.faults.tolist(),
         scores.why,
         strict=True,
     )
-    for number, end, time, at, risk, rul, anomaly, health, shares, why in columns:
+    for (
+        number,
+        end,
+        time,
+        at,
+        risk,
+        rul,
+        anomaly,
+        health,
+        shares,
+        codes,
+        why,
+    ) in columns:
         name = names[number]
+        faults = {sensors[i]: FAULTS[code] for i, code in enumerate(codes) if code}
         message = Score(
             schema=SCHEMA,
             id=score_id(name, end, scorer.digest),
@@ -116,6 +134,7 @@ def encode(
             why=why or None,
             model=model,
             source=Source(topic, partition, at),
+            faults=faults or msgspec.UNSET,
         )
         messages.append((name.encode(), _ENCODE(message)))
     return messages

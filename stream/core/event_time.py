@@ -83,6 +83,17 @@ def parse_or_none(value: object, rule: TimeRule) -> int | None:
         return None
 
 
+def to_text(at_ns: int) -> str:
+    """Return an ISO 8601 UTC text with as many digits as it needs, at least ms.
+
+    Example:
+        >>> to_text(1_700_000_000_000_000_000)
+        '2023-11-14T22:13:20.000Z'
+    """
+    text = str(np.datetime64(at_ns, "ns"))
+    return f"{text[:23]}{text[23:].rstrip('0')}Z"
+
+
 def _parse_number(value: float, rule: TimeRule) -> int:
     # An integer of any length is finite, but isfinite() takes only what fits a float.
     if not isinstance(value, int) and not math.isfinite(value * SECOND):

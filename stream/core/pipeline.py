@@ -1,7 +1,8 @@
 r"""START HERE: the one file that knows the order of the steps.
 
     records -> decode -> [who may enter] -> rows -> windows -> score -> encode
-                 \-> rejects                                      \-> messages
+                 \-> rejects     events -/                       |        \-> messages
+                                                               alarms -> alerts
 
 `Pipeline` is one partition's data path and holds its state. It is pure: what it returns
 depends on the records it was given and on nothing else, not on a clock and not on how
@@ -17,6 +18,8 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from stream.core import snapshot
+from stream.core.alarms import Alarms, Judged
+from stream.core.alert import Alert
 from stream.core.decode import Decoded, Decoder
 from stream.core.encode import encode
 from stream.core.exact import Rules
@@ -30,7 +33,8 @@ from stream.core.readings import (
     Tally,
 )
 from stream.core.rows import Rows
-from stream.core.scoring import Scorer, score
+from stream.core.scoring import Scorer, Scores, score
+from stream.core.service import FAILED, IN_SERVICE, Told
 from stream.core.snapshot import BLOCK, TypeState
 from stream.core.windows import Windows
 
@@ -41,11 +45,15 @@ class Outcome:
 
     Attributes:
         messages: Key and value of each score, in order for each machine.
+        alerts: Changes of alarms, in order for each machine.
+        refused: Events that changed nothing, and why.
         rejects: Readings for quarantine.
         tally: How every reading ended.
     """
 
     messages: list[tuple[bytes, bytes]] = field(default_factory=list)
+    alerts: list[Alert] = field(default_factory=list)
+    refused: list[str] = field(default_factory=list)
     rejects: list[Reject] = field(default_factory=list)
     tally: Tally = field(default_factory=Tally)
 
@@ -60,6 +68,7 @@ class Pipeline:
         type_of: The type's position for a machine's name; None is no type.
         source: Topic and partition, which every score names.
         room: Whether one more machine may be taken on.
+        asset_of: What alerts say of a machine: site, line, criticality.
     """
 
     def __init__(
@@ -70,10 +79,12 @@ class Pipeline:
         type_of: Callable[[str], int | None],
         source: tuple[str, int],
         room: Callable[[], bool] = lambda: True,
+        asset_of: Callable[[str], dict[str, str]] = lambda name: {},
     ) -> None:
         """Start with empty state."""
         self._scorers = list(scorers)
         self._source = source
+        self.alarms = [Alarms(kind, source, asset_of) for kind in kinds]
         self.machines = Machines(len(kinds), type_of, room)
         self.states = [TypeState(kind) for kind in kinds]
         self._decoder = Decoder(kinds, rules, self.machines.lookup, self.machines.admit)
@@ -103,9 +114,51 @@ class Pipeline:
             if not len(mine):
                 continue
             state = self.states[kind]
-            state.grow(int(mine.machine.max()) + 1)
+            self._grow(kind, int(mine.machine.max()) + 1)
             self._touch(kind, mine.machine)
             self._score(kind, state.rows.push(mine, outcome.tally), outcome)
+        return outcome
+
+    def is_new(self, told: Told) -> bool:
+        """Tell whether an event is on a machine known here and was not taken in yet."""
+        code = self.machines.lookup.get(told.event.machine, -1)
+        if code < 0:
+            return False
+        kind, number = code % len(self.states), code // len(self.states)
+        return self.states[kind].service.is_new(number, told)
+
+    def is_due(self, until_ns: int) -> bool:
+        """Tell whether any event waits that takes effect up to some time."""
+        lines = (line for s in self.states for line in s.service.waiting.values())
+        return any(line[0].time_ns <= until_ns for line in lines)
+
+    def take_events(
+        self, events: Iterable[Told], until_ns: int, offset: int
+    ) -> Outcome:
+        """Take events in; those on machines that are not known here are left out.
+
+        Args:
+            events: In the order of their topic.
+            until_ns: No row older than this is to come: what is due takes effect.
+            offset: The partition's position. A machine that was restored from a later
+                checkpoint has this behind it.
+        """
+        outcome = Outcome()
+        for told in events:
+            code = self.machines.lookup.get(told.event.machine, -1)
+            if code < 0:
+                continue
+            kind, number = code % len(self.states), code // len(self.states)
+            self._grow(kind, number + 1)
+            service = self.states[kind].service
+            if not service.is_new(number, told):
+                continue
+            self._touch(kind, np.array([number]))
+            service.take(number, told)
+        for kind, state in enumerate(self.states):
+            for number in list(state.service.waiting):
+                if state.rows.applied[number] <= offset:
+                    self._due(kind, number, until_ns, outcome)
         return outcome
 
     def holding_back(self, silent: Sequence[Ints]) -> dict[str, list[str]]:
@@ -119,7 +172,7 @@ class Pipeline:
             self.states, self.machines.names, silent, strict=True
         ):
             # A machine refused before its first row has a number, but no state yet.
-            state.grow(len(names))
+            self._grow(self.states.index(state), len(names))
             numbers = state.rows.holding(machines).tolist()
             mine = [names[n] for n in numbers if lookup.get(names[n], -1) >= 0]
             if mine:
@@ -135,16 +188,37 @@ class Pipeline:
         """
         outcome = Outcome()
         for kind, state in enumerate(self.states):
-            state.grow(len(self.machines.names[kind]))
+            self._grow(kind, len(self.machines.names[kind]))
             codes = map(self.machines.lookup.get, silent.get(state.kind.name, ()))
             mine = sorted(
                 c // len(self.states) for c in codes if c is not None and c >= 0
             )
             machines = np.array(mine, np.int64)
             self._touch(kind, machines)
+            quiet = state.rows.holding(machines, offset)
             rows = state.rows.release(machines, offset, outcome.tally)
             self._score(kind, rows, outcome)
+            self._fall_silent(kind, quiet, offset, outcome)
         return outcome
+
+    def _fall_silent(
+        self, kind: int, machines: Ints, offset: int, outcome: Outcome
+    ) -> None:
+        """Raise an alarm for each machine that nothing comes of while it is in service.
+
+        Args:
+            kind: Position of their type.
+            machines: Their numbers.
+            offset: The partition's position.
+            outcome: Takes the alerts.
+        """
+        state, names = self.states[kind], self.machines.names[kind]
+        for number in machines.tolist():
+            if state.service.state[number] == IN_SERVICE:
+                last = int(state.rows.last[number])
+                outcome.alerts += self.alarms[kind].silent(
+                    number, names[number], last, offset
+                )
 
     def forget(self, silent: Sequence[Ints]) -> int:
         """Let machines go that have been silent for long; returns how many.
@@ -161,8 +235,8 @@ class Pipeline:
                 self.machines.forget(kind, number)
             machines = np.array(mine, np.int64)
             self._touch(kind, machines)
-            state.rows.forget(machines)
-            state.rings.forget(machines)
+            state.forget(machines)
+            self.alarms[kind].forget(machines)
             gone += len(mine)
         return gone
 
@@ -186,17 +260,60 @@ class Pipeline:
         tally.bump(tally.readings, "refused.second_partition", refused)
         return readings.take(mine)
 
+    def _grow(self, kind: int, machines: int) -> None:
+        self.states[kind].grow(machines)
+        self.alarms[kind].grow(machines)
+
     def _score(self, kind: int, rows: Rows, outcome: Outcome) -> None:
-        for windows in windows_of(self.states[kind], rows):
-            scorer = self._scorers[kind]
-            scores = score(self.states[kind].kind, windows, scorer, outcome.tally)
-            outcome.messages += encode(
-                self.states[kind].kind,
-                scores,
-                self.machines.names[kind],
-                scorer,
-                self._source,
-            )
+        for part in self._between_events(kind, rows, outcome):
+            for windows in windows_of(self.states[kind], part):
+                self._judge(kind, windows, outcome)
+
+    def _judge(self, kind: int, windows: Windows, outcome: Outcome) -> None:
+        state, scorer = self.states[kind], self._scorers[kind]
+        names = self.machines.names[kind]
+        out = state.service.state[windows.machine] != IN_SERVICE
+        scores = score(state.kind, windows, scorer, outcome.tally, out)
+        outcome.messages += encode(state.kind, scores, names, scorer, self._source)
+        outcome.alerts += self.alarms[kind].push(_judged(scores, scorer), names)
+
+    def _between_events(
+        self, kind: int, rows: Rows, outcome: Outcome
+    ) -> Iterator[Rows]:
+        """Cut rows where events take effect, and let these do so in between."""
+        service = self.states[kind].service
+        while service.waiting and len(rows.machine):
+            before = rows.time_ns < service.next_ns(rows.machine)
+            if before.all():
+                break
+            if before.any():
+                yield rows.take(before)
+            rows = rows.take(~before)
+            first = np.flatnonzero(np.diff(rows.machine, prepend=-1))
+            for at in first.tolist():
+                self._due(kind, int(rows.machine[at]), int(rows.time_ns[at]), outcome)
+        yield rows
+
+    def _due(self, kind: int, number: int, until_ns: int, outcome: Outcome) -> None:
+        """Let a machine's waiting events take effect up to some time."""
+        for told in self.states[kind].service.due(number, until_ns):
+            self._apply(kind, number, told, outcome)
+            self._touch(kind, np.array([number]))
+
+    def _apply(self, kind: int, number: int, told: Told, outcome: Outcome) -> None:
+        """Let an event take effect on its machine."""
+        state, machine, event = self.states[kind], np.array([number]), told.event
+        back = event.kind == "return" and state.service.state[number] == FAILED
+        if back or event.kind == "replacement":
+            state.rings.renew(machine)
+        elif event.kind == "maintenance":
+            state.rings.restart(machine)
+        state.service.apply(number, event.kind)
+        name = self.machines.names[kind][number]
+        acted = self.alarms[kind].act(number, name, event, told.time_ns)
+        outcome.alerts += acted.alerts
+        if acted.refused:
+            outcome.refused.append(f"{event.kind} of {name}: {acted.refused}")
 
     def _touch(self, kind: int, machines: Ints) -> None:
         blocks = np.unique(machines // BLOCK).tolist()
@@ -213,7 +330,8 @@ class Pipeline:
         for kind, block in dirty:
             state, names = self.states[kind], self.machines.names[kind]
             key = f"{state.kind.name}/{block}"
-            yield key, snapshot.dump(state, names, block, offset, turn)
+            alarms = self.alarms[kind]
+            yield key, snapshot.dump(state, alarms, names, block, offset, turn)
 
     def load(self, blocks: Sequence[bytes], refused: Sequence[str] = ()) -> list[str]:
         """Take over saved state; returns warnings in words.
@@ -237,7 +355,9 @@ class Pipeline:
             if kind is None:
                 warnings.append(f"machine type {block.type!r} is no longer configured")
                 continue
-            warning = snapshot.load(block, self.states[kind], kind, self.machines)
+            warning = snapshot.load(
+                block, self.states[kind], self.alarms[kind], kind, self.machines
+            )
             warnings.append(warning)
             moved = [n for n in block.names if n and n not in self.machines.lookup]
             if moved:
@@ -251,5 +371,31 @@ class Pipeline:
 
 
 def windows_of(state: TypeState, rows: Rows) -> Iterator[Windows]:
-    """Yield the windows that fall due when rows are taken in."""
-    return state.rings.push(rows.machine, rows.time_ns, rows.values, rows.offset)
+    """Yield the windows that fall due when rows are taken in.
+
+    Rows of machines that do not run, or are out of service, stand in no window.
+    """
+    running = state.running.push(rows.machine, rows.time_ns, rows.values)
+    if state.service.state.any():
+        there = state.service.state[rows.machine] == IN_SERVICE
+        running = there if running is None else running & there
+    return state.rings.push(
+        rows.machine, rows.time_ns, rows.values, rows.offset, running=running
+    )
+
+
+def _judged(scores: Scores, scorer: Scorer) -> Judged:
+    windows = scores.windows
+    return Judged(
+        machine=windows.machine,
+        time_ns=windows.time_ns,
+        offset=windows.offset,
+        risk=scores.risk,
+        rul=scores.rul,
+        anomaly=scores.anomaly,
+        contributions=scores.contributions,
+        deviation=scores.deviation,
+        faults=scores.faults,
+        given=np.array([not why for why in scores.why], np.bool_),
+        model={"name": scorer.name, "version": scorer.version},
+    )

@@ -19,6 +19,20 @@ Ints = NDArray[np.int64]
 NEVER = np.iinfo(np.int64).min
 """Event time of something that has not happened yet, in ns."""
 
+OUTSIDE = np.array([0x7FC0_0001], np.uint32).view(np.float32)[0]
+"""A NaN that remembers why a value is absent: it was outside the instrument's range.
+
+It is a NaN to every calculation, and travels with the values through rows, rings and
+state. Copying keeps its bits; arithmetic and casts need not.
+"""
+
+
+def is_outside(values: Floats) -> NDArray[np.bool_]:
+    """Tell which values are absent because they were outside the instrument's range."""
+    found: NDArray[np.bool_] = values.view(np.uint32) == OUTSIDE.view(np.uint32)
+    return found
+
+
 REFUSED_NO_TYPE = -1
 REFUSED_MACHINE_LIMIT = -2
 REFUSED_SECOND_PARTITION = -3

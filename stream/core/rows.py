@@ -33,9 +33,13 @@ from stream.core.readings import (
     MachineType,
     Readings,
     Tally,
+    is_outside,
     no_readings,
 )
 from stream.core.segments import first_above, running_max, starts
+
+_ANY = int(np.iinfo(np.int64).max)
+"""An offset that no record is beyond."""
 
 
 @dataclass(slots=True)
@@ -53,6 +57,12 @@ class Rows:
     time_ns: Ints
     values: Floats
     offset: Ints
+
+    def take(self, mask: NDArray[np.bool_]) -> Rows:
+        """Return the rows that a mask picks, copied."""
+        return Rows(
+            self.machine[mask], self.time_ns[mask], self.values[mask], self.offset[mask]
+        )
 
 
 class RowMaker:
@@ -133,12 +143,16 @@ class RowMaker:
         accepted = came.take(~late)
         return self._advance(came.machine, came.offset, mark, accepted, tally)
 
-    def holding(self, machines: Ints) -> Ints:
-        """Return those of some machines for which `release` has something to do."""
+    def holding(self, machines: Ints, offset: int = _ANY) -> Ints:
+        """Return those of some machines of which no silence has been noted yet.
+
+        Args:
+            machines: (m,) their numbers.
+            offset: The partition's position: a machine that was restored from a later
+                checkpoint has its silence behind it, and is left out.
+        """
         kept = (self.high[machines] != NEVER) & ~self.idle[machines]
-        if not self._kind.every_ns:
-            kept &= np.isin(machines, self.waiting.machine)
-        holding: Ints = machines[kept]
+        holding: Ints = machines[kept & (self.applied[machines] <= offset)]
         return holding
 
     def release(self, machines: Ints, offset: int, tally: Tally) -> Rows:
@@ -149,12 +163,14 @@ class RowMaker:
             offset: Offset that their rows carry: the partition's position.
             tally: Takes the ends of the readings released.
         """
-        # A machine restored from a later checkpoint has this release behind it.
-        machines = self.holding(machines[self.applied[machines] <= offset])
-        if not len(machines):
-            return self._no_rows()
+        machines = self.holding(machines, offset)
         self.idle[machines] = True
         every = self._kind.every_ns
+        if not every:
+            # By message only what waits for the watermark is held back.
+            machines = machines[np.isin(machines, self.waiting.machine)]
+        if not len(machines):
+            return self._no_rows()
         mark = self.high[machines]
         if every:
             mark = _ceil(mark, every) + 1
@@ -261,7 +277,9 @@ class RowMaker:
         at = np.repeat(time_ns[:, None], values.shape[1], axis=1)
         first = starts(machine)
         at[first] = self.held_at[machines]
-        source = np.arange(len(values))[:, None] * (~np.isnan(values) | first[:, None])
+        # What was outside the range ends what was held before it.
+        told = ~np.isnan(values) | is_outside(values)
+        source = np.arange(len(values))[:, None] * (told | first[:, None])
         source = np.maximum.accumulate(source, axis=0)
         values = np.take_along_axis(values, source, axis=0)
         at = np.take_along_axis(at, source, axis=0)

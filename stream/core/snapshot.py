@@ -24,16 +24,23 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from stream.core.alarms import Alarms
 from stream.core.machines import Machines
 from stream.core.readings import NEVER, MachineType, Readings
 from stream.core.rows import RowMaker
+from stream.core.running import Running
+from stream.core.service import Service
 from stream.core.windows import Rings
 
 BLOCK = 64
 """Machines in one block."""
 
-VERSION = 1
-READABLE = (1,)
+VERSION = 2
+READABLE = (1, 2)
+"""Version 1 knew no alarms, no events, and no machine that stands still."""
+
+
+_SINCE = "away_since"
 
 
 class Unreadable(ValueError):
@@ -47,6 +54,8 @@ class TypeState:
         """Start with no machines."""
         self.kind = kind
         self.rows = RowMaker(kind)
+        self.running = Running(kind)
+        self.service = Service()
         self.rings = Rings(kind)
         self.ranks: dict[int, tuple[int, int]] = {}
         """Offset and turn of each block that was loaded."""
@@ -57,16 +66,29 @@ class TypeState:
         if machines > have:
             room = max(machines, 2 * have, BLOCK)
             self.rows.grow(room)
+            self.running.grow(room)
+            self.service.grow(room)
             self.rings.grow(room)
+
+    def forget(self, machines: NDArray[np.int64]) -> None:
+        """Clear the state of some machines."""
+        for part in (self.rows, self.running, self.service, self.rings):
+            part.forget(machines)
 
 
 def dump(
-    state: TypeState, names: list[str], block: int, offset: int, turn: int
+    state: TypeState,
+    alarms: Alarms,
+    names: list[str],
+    block: int,
+    offset: int,
+    turn: int,
 ) -> bytes:
     """Return the state of one block of machines.
 
     Args:
         state: The type's state.
+        alarms: The alarms of its machines.
         names: Machines' names by number.
         block: Which block: machines ``block * BLOCK`` and on.
         offset: Offset up to which the partition's records are in the state.
@@ -74,6 +96,7 @@ def dump(
     """
     # Machines may have a number, but no row yet.
     state.grow(len(names))
+    alarms.grow(len(names))
     mine = names[block * BLOCK : (block + 1) * BLOCK]
     machines = np.arange(len(mine)) + block * BLOCK
     rows, rings, line = state.rows, state.rings, state.rows.waiting
@@ -81,6 +104,7 @@ def dump(
     values, times = rings.dump(machines)
     applied = np.maximum(rows.applied[machines], offset)
     offset, turn = max((offset, turn), state.ranks.get(block, (-1, 0)))
+    raised = alarms.dump(machines)
     arrays = {
         "applied": applied,
         "high": rows.high[machines],
@@ -90,6 +114,10 @@ def dump(
         "held": rows.held[machines],
         "held_at": rows.held_at[machines],
         "tick": rows.tick[machines],
+        "rows_seen": rings.seen[machines],
+        "aged": rings.aged[machines],
+        "since": state.running.since[machines],
+        "service": state.service.state[machines],
         "count": rings.count[machines],
         "have": rings.have[machines],
         "ended": rings.ended[machines],
@@ -100,6 +128,7 @@ def dump(
         "waiting_time": line.time_ns[waiting],
         "waiting_values": line.values[waiting],
         "waiting_offset": line.offset[waiting],
+        _SINCE: raised["arrays"]["since"],
     }
     return msgspec.msgpack.encode(
         {
@@ -112,6 +141,8 @@ def dump(
             "sensors": state.kind.sensor_names,
             "names": mine,
             "arrays": {name: _packed(array) for name, array in arrays.items()},
+            "alarms": raised["open"],
+            "events": state.service.dump(machines),
         }
     )
 
@@ -128,6 +159,8 @@ class Block(msgspec.Struct, gc=False):
     sensors: list[str]
     names: list[str]
     arrays: dict[str, tuple[str, list[int], bytes]]
+    alarms: list[Any] = []
+    events: list[dict[str, Any]] = []
 
 
 def parse(data: bytes) -> Block:
@@ -147,12 +180,15 @@ def parse(data: bytes) -> Block:
         raise Unreadable(f"damaged state record: {error}") from error
 
 
-def load(block: Block, state: TypeState, kind: int, machines: Machines) -> str:
+def load(
+    block: Block, state: TypeState, alarms: Alarms, kind: int, machines: Machines
+) -> str:
     """Take a block over into the state.
 
     Args:
         block: The parsed record.
         state: The state of its type.
+        alarms: The alarms of its machines.
         kind: The type's position among the types.
         machines: Where the machines' names and numbers go.
 
@@ -171,9 +207,13 @@ def load(block: Block, state: TypeState, kind: int, machines: Machines) -> str:
     ]
     arrays = _arrays(block, have)
     state.grow(base + len(block.names))
+    alarms.grow(base + len(block.names))
     state.ranks[block.block] = (block.offset, block.turn)
     at = np.array(have, np.int64) + base
     state.rows.applied[at] = arrays["applied"]
+    numbers = np.full(len(block.names), -1)
+    numbers[have] = at
+    _load_events(block, state, alarms, numbers, arrays.get("service"))
     mine, theirs = _shared(block.sensors, list(state.kind.sensor_names))
     if block.every_ns != state.kind.every_ns or not mine:
         what = "its grid has changed" if mine else "it shares no sensor with its state"
@@ -183,6 +223,7 @@ def load(block: Block, state: TypeState, kind: int, machines: Machines) -> str:
         getattr(rows, name)[at] = arrays[name]
     for name in ("count", "have", "ended"):
         getattr(rings, name)[at] = arrays[name]
+    _load_lives(state, at, arrays)
     for name in ("seen", "held", "held_at"):
         getattr(rows, name)[at[:, None], mine] = arrays[name][:, theirs]
     # With more lateness than before, rows that were made must not be overtaken.
@@ -201,6 +242,47 @@ def load(block: Block, state: TypeState, kind: int, machines: Machines) -> str:
     return (
         f"machine type {block.type!r} has new sensors: {', '.join(new)}" if new else ""
     )
+
+
+def _load_events(
+    block: Block,
+    state: TypeState,
+    alarms: Alarms,
+    numbers: NDArray[np.int64],
+    service: NDArray[Any] | None,
+) -> None:
+    """Take over what does not hang on rows: events, service, and alarms.
+
+    Args:
+        block: The parsed record.
+        state: Takes events and service.
+        alarms: Takes alarms.
+        numbers: (places,) the machines' numbers; -1 where one is left out.
+        service: Of the machines that are not left out; None in version 1.
+    """
+    state.service.load(numbers, block.events)
+    if service is not None:
+        state.service.state[numbers[numbers >= 0]] = service
+    since = block.arrays.get(_SINCE)
+    saved = {
+        "arrays": {} if since is None else {"since": _unpacked(since)},
+        "sensors": [] if since is None else block.sensors,
+        "open": block.alarms,
+    }
+    alarms.load(numbers, saved)
+
+
+def _load_lives(
+    state: TypeState, at: NDArray[np.int64], arrays: dict[str, NDArray[Any]]
+) -> None:
+    """Take over what tells a machine's age and stride; of version 1 they are one."""
+    rings = state.rings
+    rings.seen[at] = arrays.get("rows_seen", arrays["count"])
+    if "aged" in arrays:
+        known = state.kind.new_at_first_row
+        rings.aged[at] = np.maximum(arrays["aged"], 0) if known else -1
+    if "since" in arrays:
+        state.running.since[at] = arrays["since"]
 
 
 def _load_rings(
@@ -253,6 +335,7 @@ def _arrays(block: Block, have: list[int]) -> dict[str, NDArray[Any]]:
     return {
         name: array[mine] if name.startswith("waiting_") else array[have]
         for name, array in arrays.items()
+        if name != _SINCE
     }
 
 

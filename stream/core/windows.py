@@ -6,6 +6,9 @@ newest ``rows`` rows, or of these the ones in (end - length, end]; where fewer s
 the oldest of them is repeated to the left. Windows are copies of raw values: equal
 readings give equal windows, to the bit.
 
+Rows at which the machine does not run are counted, but stand in no window: a window
+holds running rows alone. One that is due at such a row is empty, ``filled`` is 0.
+
 A window is known by its machine and its end, so no two of a machine may end at one
 time: of rows of equal time only the first may complete one.
 """
@@ -19,10 +22,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from stream.core.readings import NEVER, Floats, Ints, MachineType
+from stream.core.readings import NEVER, Floats, Ints, MachineType, is_outside
 
 _SLACK = 16
 """Rows a ring holds beyond the window: how many of a machine go in at one step."""
+
+_NEWEST = 3
+"""How many of a window's rows are looked at for values outside the range."""
 
 
 @dataclass(slots=True)
@@ -35,10 +41,13 @@ class Windows:
         offset: (n,) offset of the record that completed it.
         values: (n, rows, sensors) float32 raw values, oldest first; NaN is absent.
         times_ns: (n, rows) event times of the rows.
-        filled: (n,) count of real rows (1..rows); before them stand repetitions.
+        filled: (n,) count of real rows (1..rows); before them stand repetitions. 0: the
+            machine does not run, and values and times mean nothing.
         baseline: (n, baseline rows, sensors) the machine's own first rows.
         n_base: (n,) how many of these there were by then; the rest is garbage.
         age: (n,) rows since the machine was new; NaN where that is unknown.
+        outside: (n, sensors) whether a value outside the instrument's range stands in
+            place of one of the newest rows' values.
     """
 
     machine: Ints
@@ -50,6 +59,7 @@ class Windows:
     baseline: Floats
     n_base: NDArray[np.int32]
     age: NDArray[np.float64]
+    outside: NDArray[np.bool_]
 
     def __len__(self) -> int:
         """Count of windows."""
@@ -66,10 +76,12 @@ class Rings:
     State, one entry per machine, is public to `snapshot.py`:
 
     Attributes:
-        count: Rows since the machine's first, from which strides are counted.
+        seen: Rows since the machine's first, from which strides are counted.
+        count: Rows that went into the ring since it was last emptied.
         have: How many of its newest rows the ring holds (at most the window).
         ended: End of its last window, in ns.
-        baseline: Its first rows.
+        aged: Rows that it had lived when the ring was last emptied; -1: unknown.
+        baseline: Its first rows since then.
     """
 
     def __init__(self, kind: MachineType) -> None:
@@ -77,7 +89,9 @@ class Rings:
         self._kind = kind
         self._size = kind.rows + _SLACK
         sensors = len(kind.sensors)
+        self.seen = np.zeros(0, np.int64)
         self.count = np.zeros(0, np.int64)
+        self.aged = np.zeros(0, np.int64)
         self.have = np.zeros(0, np.int64)
         self.ended = np.zeros(0, np.int64)
         self.baseline = np.zeros((0, kind.baseline_rows, sensors), np.float32)
@@ -89,7 +103,10 @@ class Rings:
         more = machines - len(self.count)
         if more <= 0:
             return
+        self.seen = _grown(self.seen, more)
         self.count = _grown(self.count, more)
+        new = 0 if self._kind.new_at_first_row else -1
+        self.aged = np.append(self.aged, np.full(more, new))
         self.have = _grown(self.have, more)
         self.ended = np.append(self.ended, np.full(more, NEVER))
         self.baseline = _grown(self.baseline, more)
@@ -98,9 +115,24 @@ class Rings:
 
     def forget(self, machines: Ints) -> None:
         """Clear the state of some machines."""
+        self.renew(machines)
+        self.seen[machines] = 0
+        self.ended[machines] = NEVER
+
+    def renew(self, machines: Ints) -> None:
+        """Begin a new life: the ring is emptied, own first rows and age start anew."""
+        self.aged[machines] = 0 if self._kind.new_at_first_row else -1
+        self._empty(machines)
+
+    def restart(self, machines: Ints) -> None:
+        """Begin anew after maintenance: as `renew`, but the age goes on."""
+        known = machines[self.aged[machines] >= 0]
+        self.aged[known] += self.count[known]
+        self._empty(machines)
+
+    def _empty(self, machines: Ints) -> None:
         self.count[machines] = 0
         self.have[machines] = 0
-        self.ended[machines] = NEVER
 
     def push(
         self,
@@ -109,6 +141,7 @@ class Rings:
         values: Floats,
         offset: Ints,
         most: int = 4096,
+        running: NDArray[np.bool_] | None = None,
     ) -> Iterator[Windows]:
         """Take rows sorted by machine and yield the windows that fall due.
 
@@ -120,37 +153,51 @@ class Rings:
             values: (n, sensors) float32.
             offset: (n,) offsets of the records that completed the rows.
             most: Most windows in one piece.
+            running: (n,) whether the machine runs; None: it does.
         """
+        runs = np.ones(len(machine), np.bool_) if running is None else running
         first = np.flatnonzero(np.diff(machine, prepend=-1))
-        rank = np.arange(len(machine))
-        rank -= np.repeat(first, np.diff(first, append=len(machine)))
+        rows_of = np.diff(first, append=len(machine))
+        rank = np.arange(len(machine)) - np.repeat(first, rows_of)
+        due = self._due(machine, self.seen[machine] + rank, time_ns)
+        before = np.cumsum(runs) - runs
+        # Number of the next running row, which is the row itself where it runs.
+        number = self.count[machine] + before - np.repeat(before[first], rows_of)
+        self.seen[machine] += rank + 1
         # A machine's rows go in a few at a time, so that none is overwritten unread.
         step = rank // _SLACK
         for turn in range(int(step.max(initial=-1)) + 1):
             now = np.flatnonzero(step == turn)
-            number = self.count[machine[now]] + rank[now] % _SLACK
-            self._write(machine[now], number, time_ns[now], values[now])
-            due = self._due(machine[now], number, time_ns[now])
-            for at in range(0, len(due), most):
-                piece = due[at : at + most]
-                rows = now[piece]
-                yield self._gather(machine[rows], number[piece], offset[rows])
-            self.have[machine[now]] += 1 + rank[now] % _SLACK
-            self.count[machine[now]] = number + 1
-            self.have[machine[now]] = np.minimum(
-                self.have[machine[now]], self._kind.rows
-            )
+            mine = machine[now]
+            self._write(now[runs[now]], machine, number, time_ns, values)
+            ready = now[due[now]]
+            for at in range(0, len(ready), most):
+                rows = ready[at : at + most]
+                yield self._gather(
+                    machine[rows], number[rows], time_ns[rows], offset[rows], runs[rows]
+                )
+            after = number[now] + runs[now]
+            have = self.have[mine] + after - self.count[mine]
+            # Ascending within a machine, so the last of its entries is what stays.
+            self.have[mine] = np.minimum(have, self._kind.rows)
+            self.count[mine] = after
 
     def _write(
-        self, machine: Ints, number: Ints, time_ns: Ints, values: Floats
+        self,
+        at: NDArray[np.intp],
+        machine: Ints,
+        number: Ints,
+        time_ns: Ints,
+        values: Floats,
     ) -> None:
-        at = number % self._size
-        self._values[machine, at] = values
-        self._times[machine, at] = time_ns
-        early = np.flatnonzero(number < self._kind.baseline_rows)
+        """Put the rows at some positions into the ring and the baseline."""
+        place = number[at] % self._size
+        self._values[machine[at], place] = values[at]
+        self._times[machine[at], place] = time_ns[at]
+        early = at[number[at] < self._kind.baseline_rows]
         self.baseline[machine[early], number[early]] = values[early]
 
-    def _due(self, machine: Ints, number: Ints, time_ns: Ints) -> NDArray[np.intp]:
+    def _due(self, machine: Ints, number: Ints, time_ns: Ints) -> NDArray[np.bool_]:
         """Return which rows complete a window, and note the windows' ends."""
         due = np.flatnonzero((number + 1) % self._kind.stride == 0)
         mine, end = machine[due], time_ns[due]
@@ -158,16 +205,24 @@ class Rings:
         later[1:] &= (mine[1:] != mine[:-1]) | (end[1:] != end[:-1])
         due = due[later]
         self.ended[machine[due]] = time_ns[due]
-        return due
+        marked = np.zeros(len(machine), np.bool_)
+        marked[due] = True
+        return marked
 
-    def _gather(self, machine: Ints, number: Ints, offset: Ints) -> Windows:
+    def _gather(
+        self,
+        machine: Ints,
+        number: Ints,
+        end: Ints,
+        offset: Ints,
+        runs: NDArray[np.bool_],
+    ) -> Windows:
         """Copy out the windows that end at row ``number`` of each machine."""
         rows = self._kind.rows
         there = self.have[machine] + number - self.count[machine] + 1
         filled = np.minimum(there, rows)
         at = self._places(number, filled)
         times = self._times[machine[:, None], at]
-        end = times[:, -1]
         if self._kind.length_ns:
             inside = times > (end - self._kind.length_ns)[:, None]
             real = np.arange(rows) >= (rows - filled)[:, None]
@@ -175,17 +230,19 @@ class Rings:
             at = self._places(number, filled)
             times = self._times[machine[:, None], at]
         seen = number + 1
-        known = self._kind.new_at_first_row
+        aged = self.aged[machine]
+        values = self._values[machine[:, None], at]
         return Windows(
             machine=machine,
             time_ns=end,
             offset=offset,
-            values=self._values[machine[:, None], at],
+            values=values,
             times_ns=times,
-            filled=filled.astype(np.int32),
+            filled=np.where(runs, filled, 0).astype(np.int32),
             baseline=self.baseline[machine],
             n_base=np.minimum(seen, self._kind.baseline_rows).astype(np.int32),
-            age=seen.astype(np.float64) if known else np.full(len(seen), np.nan),
+            age=np.where(aged < 0, np.nan, aged + seen),
+            outside=is_outside(values[:, -_NEWEST:]).any(axis=1),
         )
 
     def _places(self, number: Ints, filled: Ints) -> Ints:

@@ -1,14 +1,15 @@
 """The composition root: builds what a worker process does and runs it.
 
 Each role is a Faust app and a consumer group of its own (`ID-score`, `ID-archive`,
-`ID-repartition`), so that a slow archive holds up no score, whether they share a
-process or not.
+`ID-repartition`, `ID-notify-RECEIVER`), so that a slow archive holds up no score,
+whether they share a process or not.
 """
 
 from __future__ import annotations
 
 import asyncio
 import os
+import random
 import signal
 from collections.abc import Sequence
 from typing import Protocol
@@ -24,6 +25,8 @@ from stream.worker import log
 from stream.worker.access import access_of
 from stream.worker.archive import ArchiveRole, Sink
 from stream.worker.buses import Bus, kafka_bus
+from stream.worker.notify import NotifyRole
+from stream.worker.receivers import routes_of
 from stream.worker.repartition import RepartitionRole
 from stream.worker.score import ScoreRole
 from stream.worker.settings import Settings
@@ -42,7 +45,7 @@ def run(settings: Settings, roles: Sequence[str]) -> int:
 
     Args:
         settings: The plant's.
-        roles: Of ``score``, ``archive`` and ``repartition``.
+        roles: Of ``score``, ``archive``, ``repartition`` and ``notify``.
 
     Raises:
         UserError: if topics or bundles do not fit the settings.
@@ -74,9 +77,33 @@ def _leave(*_: object) -> None:
 async def _serve(
     settings: Settings, bus: Bus, roles: Sequence[str], scorers: Sequence[Scorer]
 ) -> int:
-    running = [make_role(name, settings, bus, scorers) for name in roles]
+    running = make_roles(roles, settings, bus, scorers)
     _log.info("starting", roles=list(roles), brokers=list(settings.kafka.brokers))
     return await serve(*(role.app for role in running))
+
+
+def make_roles(
+    names: Sequence[str], settings: Settings, bus: Bus, scorers: Sequence[Scorer]
+) -> list[Role]:
+    """Build roles, not started yet; ``notify`` is one for each receiver.
+
+    Raises:
+        UserError: if there is nobody to notify.
+    """
+    made = [make_role(n, settings, bus, scorers) for n in names if n != "notify"]
+    return made + (_notifiers(settings, bus) if "notify" in names else [])
+
+
+def _notifiers(settings: Settings, bus: Bus) -> list[Role]:
+    routes = routes_of(settings)
+    if not routes:
+        raise UserError(
+            "notify: expected a receiver (notify.webhook.url, notify.alertmanager.url"
+            " or notify.email.host), found none"
+        )
+    # Workers that lose a receiver together shall not all come back at once.
+    rng = random.Random()  # noqa: S311 - spreads waits, keeps no secret
+    return [NotifyRole(settings, bus, route, rng) for route in routes]
 
 
 def make_role(
@@ -125,9 +152,13 @@ async def check_topics(settings: Settings, bus: Bus, roles: Sequence[str]) -> No
     """
     names = settings.topics.names()
     wanted = {
-        "score": ("scores", "quarantine", "state", "machines", "audit", "alerts"),
-        "archive": ("scores", "quarantine"),
+        "score": (
+            *("scores", "quarantine", "state", "machines", "audit"),
+            *("alerts", "alarms", "events"),
+        ),
+        "archive": ("scores", "alerts", "quarantine"),
         "repartition": ("readings", "keyed"),
+        "notify": ("alerts",),
     }
     source = "keyed" if settings.input.repartition else "readings"
     needed = dict.fromkeys([source, *(t for role in roles for t in wanted[role])])

@@ -1,27 +1,31 @@
-"""The archive agent: scores, and readings if asked for, from the bus into InfluxDB.
+"""The archive agent: scores, alerts, and readings if asked for, into InfluxDB.
 
 Kafka is the buffer: a batch is acknowledged only after the archive has taken it, so the
 archive may be away for a day and nothing is lost, late or kept in memory. Points are
 known by their tags and time, so one that is written twice changes nothing. A line that
 the archive will never take goes to quarantine, and the rest of its batch is stored.
+
+Site and line of a machine become tags, as the asset register knows them by then.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Protocol
 
 import faust
 import msgspec
 import structlog
 
-from connectors.line_protocol import reading_line, score_line
+from connectors.line_protocol import alert_line, reading_line, score_line
 from connectors.sinks import Refused, Retryable
 from stream.core.decode import Decoder
 from stream.core.machines import Machines
 from stream.core.readings import RawRecord, Reject
+from stream.worker.assets import Assets
 from stream.worker.bus import Outbox
 from stream.worker.buses import Bus
 from stream.worker.plant import kinds_of, rules_of, type_of
@@ -63,41 +67,55 @@ class _Lines:
 
 @dataclass(slots=True)
 class ArchiveRole:
-    """Archives scores in one worker process.
+    """Archives scores and alerts in one worker process.
 
     Args:
         settings: The plant's.
-        bus: Where scores come from.
+        bus: Where they come from.
         sink: Where they go.
+
+    Raises:
+        ConfigError: The file of the asset register is not right.
     """
 
     settings: Settings
     bus: Bus
     sink: Sink
     app: faust.App = field(init=False)
+    _assets: Assets = field(init=False)
     _leaving: asyncio.Event = field(default_factory=asyncio.Event)
     _writing: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     def __post_init__(self) -> None:
         """Build the app; it is started by the caller."""
-        topics = self.settings.topics
+        topics, assets = self.settings.topics, Assets(self.settings)
+        self._assets = assets
         sources: dict[str, Callable[[Sequence[RawRecord]], _Lines]] = {
-            topics.scores: _score_lines
+            topics.scores: partial(_lines, assets, _score, "not_a_score"),
+            topics.alerts: partial(_lines, assets, _alert, "not_an_alert"),
         }
         if self.settings.influx.write_readings:
-            sources[topics.readings] = _ReadingLines(self.settings).lines
+            sources[topics.readings] = _ReadingLines(self.settings, assets).lines
         self.app = self.bus.app(f"{self.settings.app.id}-archive", set(sources))
         transport: Any = self.app.transport
         transport.drain = self.drain
         for name, lines in sources.items():
             topic = self.app.topic(name, key_serializer="raw", value_serializer="raw")
             self.app.agent(topic, name=f"archive-{name}")(self._agent(lines))
+        self.app.task(self._follow)
+
+    async def _follow(self) -> None:
+        try:
+            await self._assets.follow(self.bus.reader)
+        except Exception as error:  # noqa: BLE001 - whatever it is, stop the worker
+            await self._fail(error)
 
     def _agent(
         self, lines: Callable[[Sequence[RawRecord]], _Lines]
     ) -> Callable[[Any], Any]:
         async def agent(stream: Any) -> None:
             try:
+                await self._assets.ready()
                 await asyncio.to_thread(self.sink.open)
                 async for event in stream.noack().events():
                     await self._batch(event, lines)
@@ -179,25 +197,43 @@ class ArchiveRole:
         await self.app.crash(error)
 
 
-def _score_lines(records: Sequence[RawRecord]) -> _Lines:
+def _lines(
+    assets: Assets,
+    line_of: Callable[[Any, Mapping[str, str], RawRecord], str],
+    reason: str,
+    records: Sequence[RawRecord],
+) -> _Lines:
+    """Return messages as lines; those that make none are rejected for a reason."""
     made = _Lines()
     for record in records:
         try:
-            line = score_line(msgspec.json.decode(record.value or b""))
-        except ValueError as error:  # msgspec's errors are of this kind, too
-            made.rejects.append(Reject(record, "not_a_score", str(error)))
+            told = msgspec.json.decode(record.value or b"")
+            name = told.get("machine") if isinstance(told, dict) else None
+            line = line_of(told, assets.place(name) if name else {}, record)
+        except (ValueError, TypeError) as error:  # msgspec's are of the first kind
+            made.rejects.append(Reject(record, reason, str(error)))
             continue
         made.text.append(line)
         made.source.append(record)
     return made
 
 
+def _score(score: Any, place: Mapping[str, str], _: RawRecord) -> str:
+    return score_line(score, place)
+
+
+def _alert(alert: Any, place: Mapping[str, str], record: RawRecord) -> str:
+    # An alert from before alarms had times of their own has that of its record.
+    return alert_line(alert, place, record.timestamp * 1_000_000)
+
+
 class _ReadingLines:
     """Readings as lines; what cannot be understood the scoring agent quarantines."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, assets: Assets) -> None:
+        self._assets = assets
         self._kinds = kinds_of(settings)
-        self._type_of = type_of(settings)
+        self._type_of = type_of(settings, assets)
         self._rules = rules_of(settings)
         self._start()
 
@@ -225,7 +261,9 @@ class _ReadingLines:
                 strict=True,
             ):
                 pairs = dict(zip(kind.sensor_names, values, strict=True))
-                line = reading_line(names[machine], kind.name, at, pairs)
+                name = names[machine]
+                tags = self._assets.place(name)
+                line = reading_line(name, kind.name, at, pairs, tags)
                 if line is not None:
                     made.text.append(line)
                     made.source.append(by_offset[offset])

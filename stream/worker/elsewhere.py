@@ -18,6 +18,7 @@ from collections.abc import AsyncIterator, Sequence
 from stream.core.decode import Decoder
 from stream.core.machines import Machines
 from stream.core.readings import RawRecord
+from stream.worker.assets import Assets
 from stream.worker.bus import TopicReader
 from stream.worker.plant import kinds_of, rules_of, type_of
 from stream.worker.settings import Settings
@@ -34,17 +35,23 @@ class Elsewhere:
         settings: The plant's.
         source: Topic of the readings.
         group: Group of the owners.
+        assets: The register of machines, if there is one.
     """
 
     def __init__(
-        self, reader: TopicReader, settings: Settings, source: str, group: str
+        self,
+        reader: TopicReader,
+        settings: Settings,
+        source: str,
+        group: str,
+        assets: Assets | None = None,
     ) -> None:
         """Look at nothing yet."""
         self._reader = reader
         self._source = source
         self._group = group
         self._kinds = kinds_of(settings)
-        self._type_of = type_of(settings)
+        self._type_of = type_of(settings, assets)
         self._rules = rules_of(settings)
         self._seen: dict[int, int] = {}
         self._known: dict[int, tuple[Machines, Decoder]] = {}

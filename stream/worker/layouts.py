@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from models.options import Layout
+from stream.worker.plant import alarms_of
 from stream.worker.settings import Settings
 
 _SECOND_NS = 1_000_000_000
@@ -11,7 +12,9 @@ _SECOND_NS = 1_000_000_000
 def layout_of(settings: Settings, name: str) -> Layout:
     """Return the layout of one machine type's model."""
     kind = settings.machine_types[name]
-    period_ns = kind.rows.every_ns or kind.life.period_ns
+    # Of several rules the one that is reached first.
+    limits = [r.limit for r in alarms_of(settings, name) if r.on == "anomaly"]
+    rate = max(limits, default=Layout.alarm_rate)
     return Layout(
         sensors=tuple(kind.sensors),
         units=tuple(sensor.unit for sensor in kind.sensors.values()),
@@ -21,5 +24,6 @@ def layout_of(settings: Settings, name: str) -> Layout:
         axis=kind.life.axis,
         horizon=kind.life.horizon,
         cap=kind.life.cap,
-        step_s=kind.window.stride * period_ns / _SECOND_NS,
+        step_s=kind.step_ns / _SECOND_NS,
+        alarm_rate=rate,
     )

@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import logging
 import sys
-from typing import Any
+from typing import Any, TextIO
 
 import structlog
 
 from stream.worker.settings import Settings
 
 
-def set_up(settings: Settings) -> None:
-    """Log to standard error: JSON, or readable text on a terminal."""
+def set_up(settings: Settings, file: TextIO | None = None) -> None:
+    """Log to standard error, or to a file: JSON, or readable text on a terminal."""
+    file = file or sys.stderr
     level = getattr(logging, settings.log.level.upper())
     form = settings.log.format
-    readable = form == "console" or (form == "auto" and sys.stderr.isatty())
+    readable = form == "console" or (form == "auto" and file.isatty())
     renderer = (
-        structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
+        structlog.dev.ConsoleRenderer(colors=file.isatty())
         if readable
         else structlog.processors.JSONRenderer()
     )
@@ -29,11 +30,11 @@ def set_up(settings: Settings) -> None:
     structlog.configure(
         processors=[*shared, renderer],
         wrapper_class=structlog.make_filtering_bound_logger(level),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        logger_factory=structlog.PrintLoggerFactory(file),
         cache_logger_on_first_use=False,
     )
     # Faust and the clients log through the standard library: through the same form.
-    handler = logging.StreamHandler(sys.stderr)
+    handler = logging.StreamHandler(file)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=[structlog.stdlib.add_logger_name, *shared],

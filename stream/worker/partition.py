@@ -28,13 +28,13 @@ import msgspec
 import structlog
 
 from stream.core.pipeline import Outcome, Pipeline
-from stream.core.readings import RawRecord, Tally
+from stream.core.readings import NEVER, RawRecord, Tally
 from stream.worker.bus import Outbox
 from stream.worker.decoding import decode
-from stream.worker.quarantine import put_away
+from stream.worker.outputs import Outputs
 from stream.worker.shared import Batch, Event, Shared
 from stream.worker.silence import Silence
-from stream.worker.state_topic import IDLE, POSITION, Idle, Position, packed, understood
+from stream.worker.state_topic import POSITION, TURN, Position, Turn, packed, understood
 
 _log = structlog.get_logger()
 
@@ -71,7 +71,8 @@ class Partition:
     _last: int | None = None
     _events: list[Event] = field(default_factory=list)
     _since: Tally = field(default_factory=Tally)
-    _outbox: Outbox | None = None
+    _outputs: Outputs | None = None
+    _events_seen: int = 0
     _unclaimed: list[str] = field(default_factory=list)
 
     async def start(self) -> None:
@@ -101,6 +102,8 @@ class Partition:
             if self._last is None:
                 await self._check_reach(message)
             self._check_order(message)
+            if not await self._take_events(pipeline):
+                return
             records = message.value
             if message.first <= self._position.offset:
                 done = self._position.offset
@@ -132,6 +135,8 @@ class Partition:
             return None
         self._unclaimed = []
         self._refuse(pipeline)
+        if new and not await self._take_events(pipeline, new):
+            return None
         self._silence.heard(decoded.readings, time.monotonic())
         outcome: Outcome = await self.shared.in_thread(pipeline.run, decoded)
         return outcome
@@ -173,12 +178,14 @@ class Partition:
         self._unclaimed = shared.register.unclaimed(self.number, known)
         self._position = self._written = saved.position
         self._told = saved.reached
-        self._outbox = Outbox(shared.producer)
+        source = (shared.source, self.number)
+        outbox = Outbox(shared.producer)
+        self._outputs = Outputs(outbox, shared.topics, source, shared.telling)
         self._silence.start(pipeline, time.monotonic())
-        idle = saved.idle
+        turn = saved.turn
         at = (saved.position.offset, saved.position.turn)
-        if idle is not None and (idle.offset, idle.turn) == at:
-            await self._release(pipeline, idle)
+        if turn is not None and (turn.offset, turn.turn) == at:
+            await self._turn(pipeline, turn)
         self._pipeline = pipeline
         _log.info(
             "restored",
@@ -222,16 +229,17 @@ class Partition:
             )
 
     async def _send(self, outcome: Outcome, *, counts: bool = True) -> None:
-        assert self._outbox is not None  # noqa: S101 - set by _restore
-        send, topics = self._outbox.send, self.shared.topics
-        for key, value in outcome.messages:
-            await send(topics["scores"], self.number, key, value)
-        for reject in outcome.rejects:
-            source = self.shared.source, self.number
-            topic = topics["quarantine"]
-            await put_away(self._outbox, topic, self.number, reject, source)
+        assert self._outputs is not None  # noqa: S101 - set by _restore
+        await self._outputs.send(outcome, time.time_ns())
+        for told in outcome.refused:
+            _log.warning("event refused", partition=self.number, told=told)
         if counts:
             self._since.add(outcome.tally)
+
+    @property
+    def reached(self) -> int:
+        """Offset up to which everything has been taken in and sent; -1 at first."""
+        return self._position.offset
 
     @property
     def machines(self) -> int:
@@ -249,60 +257,37 @@ class Partition:
             return not self.closed
         if not self._events and self._position == self._written:
             return True
-        assert self._outbox is not None  # noqa: S101 - set by _restore
+        assert self._outputs is not None  # noqa: S101 - set by _restore
+        outputs, outbox = self._outputs, self._outputs.outbox
         events, self._events = self._events, []
         since, self._since = self._since, Tally()
         position = self._position
         blocks = await self.shared.in_thread(_dump, self._pipeline, position)
-        await self._outbox.acknowledged()
+        await outbox.acknowledged()
         lease = time.monotonic() + self.shared.lease_s
         oldest = events[0].message.first if events else position.offset + 1
         if not await self.shared.still_owner(self.number, oldest, self.generation):
             self.closed = True
             return False
         if since.records or since.readings:
-            await self._audit(position, since)
+            await outputs.audit(self._told.offset + 1, position, since)
         topic = self.shared.topics["state"]
         for key, value in blocks:
             if time.monotonic() > lease:
                 self.closed = True
                 return False
-            await self._outbox.send(topic, self.number, key.encode(), value)
+            await outbox.send(topic, self.number, key.encode(), value)
         # All blocks before the position, as the position says that they are there.
-        await self._outbox.acknowledged()
+        await outbox.acknowledged()
         value = msgspec.msgpack.encode(position)
-        await self._outbox.send(topic, self.number, POSITION, value)
-        await self._outbox.acknowledged()
+        await outbox.send(topic, self.number, POSITION, value)
+        await outbox.acknowledged()
         self._written, self._told = position, max(self._told, position)
         for event in events:
             event.ack()
         self.totals.add(since)
         _log.info("checkpoint", partition=self.number, **_told(position, blocks, since))
         return True
-
-    async def _audit(self, position: Position, since: Tally) -> None:
-        """Say on a topic what became of the records since the last checkpoint.
-
-        Partition, first and turn name a report: one that is repeated replaces it. There
-        are no records, but a turn, when silent machines were released.
-        """
-        assert self._outbox is not None  # noqa: S101 - set by _restore
-        told = {
-            "schema": 1,
-            "topic": self.shared.source,
-            "partition": self.number,
-            "first": self._told.offset + 1,
-            "last": position.offset,
-            "turn": position.turn,
-            "records": since.records,
-            "readings": since.readings,
-            "values": since.values,
-            "windows": since.windows,
-        }
-        key = f"{self.shared.source}/{self.number}".encode()
-        value = msgspec.json.encode(told)
-        await self._outbox.send(self.shared.topics["audit"], 0, key, value)
-        await self._outbox.acknowledged()
 
     async def forget_silent(self, longer_than_s: float) -> None:
         """Retire machines from memory that have been silent for so long, in s."""
@@ -332,26 +317,55 @@ class Partition:
                 return  # what a machine has sent may not have been read yet
             silent = self._silence.machines(time.monotonic(), idle_after_s)
             names = self._pipeline.holding_back(silent)
-            if not names or not await self._checkpoint():
-                return
-            assert self._outbox is not None  # noqa: S101 - set by _restore
-            at, owned = self._position, self.shared.still_owner
-            if not await owned(self.number, at.offset + 1, self.generation):
-                self.closed = True
-                return
-            idle = Idle(at.offset, at.turn, names)
-            topic, value = self.shared.topics["state"], msgspec.msgpack.encode(idle)
-            # Durable before its scores are, so that a restart repeats it.
-            await self._outbox.send(topic, self.number, IDLE, value)
-            await self._outbox.acknowledged()
-            await self._release(self._pipeline, idle)
+            if names:
+                await self._take_turn(self._pipeline, machines=names)
 
-    async def _release(self, pipeline: Pipeline, idle: Idle) -> None:
-        outcome = await self.shared.in_thread(
-            pipeline.release, idle.machines, idle.offset
-        )
-        self._position = Position(idle.offset, idle.turn + 1)
-        await self._send(outcome, counts=self._position > self._told)
+    async def take_events(self) -> None:
+        """Let events take effect that have come since the last look."""
+        async with self.lock:
+            if self._pipeline is not None and not self.closed:
+                await self._take_events(self._pipeline)
+
+    async def _take_events(self, pipeline: Pipeline, new: Sequence[str] = ()) -> bool:
+        """Take in events on known machines, and all on new ones; False if we leave."""
+        log = self.shared.events
+        came = [*log.told[self._events_seen :], *(log.of(new) if new else ())]
+        self._events_seen = len(log.told)
+        events = [told for told in came if pipeline.is_new(told)]
+        # Where all has been read, no older row is to come.
+        end = self.shared.at_end(self.number, self._position.offset)
+        until_ns = time.time_ns() if end else NEVER
+        if not events and not pipeline.is_due(until_ns):
+            return True
+        return await self._take_turn(pipeline, events=events, until_ns=until_ns)
+
+    async def _take_turn(self, pipeline: Pipeline, **what: Any) -> bool:
+        """Make a turn durable, then let it take effect; False if we lose ownership."""
+        if not await self._checkpoint():
+            return False
+        assert self._outputs is not None  # noqa: S101 - set by _restore
+        at, owned = self._position, self.shared.still_owner
+        if not await owned(self.number, at.offset + 1, self.generation):
+            self.closed = True
+            return False
+        turn = Turn(at.offset, at.turn, **what)
+        topic, value = self.shared.topics["state"], msgspec.msgpack.encode(turn)
+        outbox = self._outputs.outbox
+        # Durable before its scores are, so that a restart repeats it.
+        await outbox.send(topic, self.number, TURN, value)
+        await outbox.acknowledged()
+        await self._turn(pipeline, turn)
+        return True
+
+    async def _turn(self, pipeline: Pipeline, turn: Turn) -> None:
+        in_thread = self.shared.in_thread
+        self._position = Position(turn.offset, turn.turn + 1)
+        counts = self._position > self._told
+        at, until_ns = turn.offset, turn.until_ns
+        happened = await in_thread(pipeline.take_events, turn.events, until_ns, at)
+        await self._send(happened, counts=counts)
+        released = await in_thread(pipeline.release, turn.machines, at)
+        await self._send(released, counts=counts)
 
     async def close(self) -> None:
         """Finish the batch in hand, checkpoint, and take nothing more.

@@ -9,21 +9,46 @@ import numpy as np
 
 from stream.core.event_time import UNITS, TimeRule
 from stream.core.exact import Rules, Telegraf
-from stream.core.readings import MachineType, Sensor
+from stream.core.readings import AlarmRule, Condition, MachineType, Sensor
 from stream.worker import settings as conf
+from stream.worker.assets import Assets
+from stream.worker.settings_rules import alarm_rules, limits_of, watched_by
+from stream.worker.settings_running import condition_of
 
 
 def kinds_of(settings: conf.Settings) -> list[MachineType]:
     """Return the machine types, in the order of the file."""
-    return [_kind(name, kind) for name, kind in settings.machine_types.items()]
+    return [
+        _kind(name, kind, alarms_of(settings, name))
+        for name, kind in settings.machine_types.items()
+    ]
 
 
-def type_of(settings: conf.Settings) -> Callable[[str], int | None]:
-    """Return the function that gives a machine's type by its position, or None."""
+def alarms_of(settings: conf.Settings, name: str) -> tuple[AlarmRule, ...]:
+    """Return the alarm rules of a machine type, its defaults filled in.
+
+    Raises:
+        KeyError: There is no such type.
+    """
+    kind = settings.machine_types[name]
+    rules = alarm_rules(kind.alarms)
+    return tuple(_rule(n, r, kind, settings.alerts.budget) for n, r in rules.items())
+
+
+def type_of(
+    settings: conf.Settings, assets: Assets | None = None
+) -> Callable[[str], int | None]:
+    """Return the function that gives a machine's type by its position, or None.
+
+    Args:
+        settings: The plant's.
+        assets: The register, which beats the patterns of names; None does without.
+    """
+    named = settings.type_of if assets is None else assets.type_of
     position = {name: i for i, name in enumerate(settings.machine_types)}
 
     def find(machine: str) -> int | None:
-        name = settings.type_of(machine)
+        name = named(machine)
         return None if name is None else position[name]
 
     return find
@@ -48,7 +73,34 @@ def rules_of(settings: conf.Settings) -> Rules:
     )
 
 
-def _kind(name: str, kind: conf.MachineType) -> MachineType:
+def _rule(
+    name: str, rule: conf.AlarmRule, kind: conf.MachineType, budget: conf.Budget | None
+) -> AlarmRule:
+    watched = watched_by(name, rule)
+    assert watched is not None  # noqa: S101 - checked where settings are read
+    limit, clear = limits_of(watched, rule, kind.scale, budget)
+    return AlarmRule(
+        name=name,
+        on=watched,
+        limit=limit,
+        clear=clear,
+        on_delay_ns=rule.on_delay_ns,
+        off_delay_ns=rule.off_delay_ns,
+        severity=rule.severity or "",
+        action=rule.action or "",
+        failure_mode=rule.failure_mode or "",
+    )
+
+
+def _conditions(kind: conf.MachineType) -> tuple[Condition, ...]:
+    place = {name: i for i, name in enumerate(kind.sensors)}
+    found = [c for text in kind.running if (c := condition_of(text))]
+    return tuple(Condition(place[c.sensor], c.above, c.limit) for c in found)
+
+
+def _kind(
+    name: str, kind: conf.MachineType, alarms: tuple[AlarmRule, ...]
+) -> MachineType:
     window = kind.window
     return MachineType(
         name=name,
@@ -63,6 +115,12 @@ def _kind(name: str, kind: conf.MachineType) -> MachineType:
         baseline_rows=window.baseline_rows,
         max_masked=window.max_masked,
         new_at_first_row=kind.life.age == "from_first_row",
+        running=_conditions(kind),
+        settle_ns=kind.settle_ns if kind.running else 0,
+        alarms=alarms,
+        axis=kind.life.axis,
+        horizon=kind.life.horizon,
+        cap=kind.life.cap,
     )
 
 

@@ -19,9 +19,11 @@ from faust.types import TP
 
 from stream.core.pipeline import Pipeline
 from stream.core.scoring import Scorer
+from stream.worker.alerting import Telling
 from stream.worker.buses import Bus
 from stream.worker.claims import Claims
 from stream.worker.elsewhere import Elsewhere
+from stream.worker.event_log import EventLog
 from stream.worker.homes import Homes
 from stream.worker.partition import Partition
 from stream.worker.plant import kinds_of, rules_of, type_of
@@ -67,6 +69,7 @@ class ScoreRole:
     _lanes: dict[int, _Lane] = field(default_factory=dict)
     _shared: Shared | None = None
     _claims: Claims | None = None
+    _events: EventLog = field(init=False)
     _thread: ThreadPoolExecutor = field(
         default_factory=lambda: ThreadPoolExecutor(1, "score")
     )
@@ -78,13 +81,20 @@ class ScoreRole:
         self.source = topics.keyed if keyed else topics.readings
         group = f"{self.settings.app.id}-score"
         self.app = self.bus.app(group, {self.source})
+        self._events = EventLog(self.bus.reader, topics.events)
         transport: Any = self.app.transport
         transport.drain = self.drain
         topic = self.app.topic(
             self.source, key_serializer="raw", value_serializer="raw"
         )
         self.app.agent(topic, name="score")(self._agent)
-        for job in (self._follow, self._checkpoints, self._reports):
+        for job in (
+            self._follow,
+            self._events.follow,
+            self._look_for_events,
+            self._checkpoints,
+            self._reports,
+        ):
             self.app.task(self._guarded(job))
 
     async def _agent(self, stream: Any) -> None:
@@ -125,6 +135,7 @@ class ScoreRole:
         try:
             if self._claims is not None:
                 await self._claims.ready()
+            await self._events.ready()
             await lane.partition.start()
             while True:
                 await lane.partition.batch(await lane.queue.get())
@@ -176,6 +187,25 @@ class ScoreRole:
                 await lane.partition.release_silent(idle_s)
                 await lane.partition.forget_silent(forget_s)
 
+    async def _look_for_events(self) -> None:
+        await self._events.ready()
+        while not self.app.should_stop:
+            await self.app.sleep(_LOOK_S)
+            await self.look_for_events()
+
+    async def look_for_events(self) -> None:
+        """Let events that have been read by now take effect."""
+        for lane in list(self._lanes.values()):
+            await lane.partition.take_events()
+
+    def reached(self) -> dict[int, int]:
+        """By partition the offset up to which readings are scored and sent."""
+        return {n: lane.partition.reached for n, lane in self._lanes.items()}
+
+    def events_read(self) -> int:
+        """How many events this worker has read."""
+        return len(self._events.told)
+
     async def _reports(self) -> None:
         """Report machines found split; the owner of partition 0 speaks for all."""
         while not self.app.should_stop:
@@ -207,6 +237,8 @@ class ScoreRole:
             earliest=self._earliest,
             at_end=self._at_end,
             lease_s=settings.kafka.session_timeout_s / 2,
+            events=self._events,
+            telling=Telling.of(settings),
         )
         return self._shared
 

@@ -11,11 +11,11 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Literal
-from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, Field, SecretStr, ValidationError
+from pydantic import Field, SecretStr, ValidationError
 
 from stream.errors import ConfigError
+from stream.worker.settings_alarms import AlarmRule, Alerts, Assets, Budget
 from stream.worker.settings_base import Fault, Section
 from stream.worker.settings_data import (
     CmapssDataset,
@@ -36,6 +36,8 @@ from stream.worker.settings_machine import (
     Sensor,
     Window,
 )
+from stream.worker.settings_notify import Notify
+from stream.worker.settings_rules import alarm_rules, budget_faults
 from stream.worker.settings_sources import merge, raise_faults
 from stream.worker.settings_units import (
     Bytes,
@@ -44,12 +46,16 @@ from stream.worker.settings_units import (
     PositiveNs,
     PositiveSeconds,
     Seconds,
+    Url,
     Whole,
-    refuse,
 )
 
 __all__ = [
+    "AlarmRule",
+    "Alerts",
     "App",
+    "Assets",
+    "Budget",
     "Bundle",
     "CmapssDataset",
     "ConfigError",
@@ -64,6 +70,7 @@ __all__ = [
     "Limits",
     "Log",
     "MachineType",
+    "Notify",
     "Rows",
     "Security",
     "Sensor",
@@ -77,15 +84,6 @@ __all__ = [
 ]
 
 _INFLUX_MAX_LINES = 5_000
-
-
-def _url(text: str) -> str:
-    parts = urlsplit(text)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
-        refuse("a URL such as http://127.0.0.1:8086")
-    if parts.username or parts.password or parts.query or parts.fragment:
-        refuse("a URL without user name, password or query")
-    return text.rstrip("/")
 
 
 class App(Section):
@@ -138,7 +136,7 @@ class Limits(Section):
 class Influx(Section):
     """Where scores are archived; without a URL, files of line protocol."""
 
-    url: Annotated[str, AfterValidator(_url)] | None = None
+    url: Url | None = None
     org: Name | None = None
     bucket: Name | None = None
     token: SecretStr | None = None
@@ -177,6 +175,9 @@ class Settings(Section):
     limits: Limits = Field(default_factory=Limits)
     influx: Influx = Field(default_factory=Influx)
     bundle: Bundle = Field(default_factory=Bundle)
+    alerts: Alerts = Field(default_factory=Alerts)
+    assets: Assets = Field(default_factory=Assets)
+    notify: Notify = Field(default_factory=Notify)
     dataset: Dataset | None = None
     training: Training = Field(default_factory=Training)
     machine_types: dict[KafkaName, MachineType] = Field(min_length=1)
@@ -211,14 +212,33 @@ class Settings(Section):
             found.append("kafka.security.password")
         if self.influx.url is not None and self.influx.token is None:
             found.append("influx.token")
-        return found
+        return found + self.notify.missing_secrets()
 
     def faults(self) -> Iterator[Fault]:
+        """Sections that do not fit together."""
+        yield from self._match_faults()
+        known = {s for kind in self.machine_types.values() for s in kind.sensors}
+        for name in sorted(self.alerts.labels.keys() - known - set(self.machine_types)):
+            text = "the name of a sensor or of a machine type"
+            yield Fault(("alerts", "labels", name), text, "another name")
+        for name, kind in self.machine_types.items():
+            rules = alarm_rules(kind.alarms)
+            for fault in budget_faults(rules, kind.scale, self.alerts.budget):
+                path = ("machine_types", name, "alarms", *fault.path)
+                yield fault._replace(path=path)
+        if self.kafka.request_max_bytes < self.input.max_record_bytes:
+            text = f"at least input.max_record_bytes ({self.input.max_record_bytes})"
+            yield Fault(("kafka", "request_max_bytes"), text)
+
+    def _match_faults(self) -> Iterator[Fault]:
         """Patterns of machine types that leave one of them without machines."""
         owner: dict[str, str] = {}
         for name, kind in self.machine_types.items():
+            path = ("machine_types", name, "match")
+            if not kind.match and not self.assets.given:
+                text = "a pattern of machines' names, since there is no asset register"
+                yield Fault(path, text)
             for pattern in kind.match:
-                path = ("machine_types", name, "match")
                 if pattern in owner:
                     text = f"patterns that type {owner[pattern]} does not have too"
                     yield Fault(path, text, repr(pattern))
@@ -229,9 +249,6 @@ class Settings(Section):
                     yield Fault(path, text, repr(pattern))
             for pattern in kind.match:
                 owner.setdefault(pattern, name)
-        if self.kafka.request_max_bytes < self.input.max_record_bytes:
-            text = f"at least input.max_record_bytes ({self.input.max_record_bytes})"
-            yield Fault(("kafka", "request_max_bytes"), text)
 
 
 def load_settings(

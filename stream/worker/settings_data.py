@@ -77,7 +77,17 @@ class CsvDataset(Section):
             yield Fault(("decimal",), "a character other than the delimiter")
 
 
-Dataset = Annotated[CmapssDataset | CsvDataset, Field(discriminator="kind")]
+class FleetDataset(Section):
+    """A made-up fleet of pumps, simulated when it is needed."""
+
+    kind: Literal["fleet"]
+    parameters: FilePath
+    seed: Annotated[Whole, Field(ge=0, lt=2**63)] = 1
+
+
+Dataset = Annotated[
+    CmapssDataset | CsvDataset | FleetDataset, Field(discriminator="kind")
+]
 
 
 class Training(Section):

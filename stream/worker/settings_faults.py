@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import types
 from collections.abc import Iterator, Mapping, Sequence
+from datetime import date
 from difflib import get_close_matches
 from typing import Annotated, Any, Union, get_args, get_origin
 
@@ -205,6 +206,8 @@ def _shown(tree: Any, path: KeyPath, hidden: Sequence[KeyPath]) -> str:
             return words
     if isinstance(value, bool):
         return str(value).lower()
+    if isinstance(value, date):
+        return str(value)
     # An address may carry a password in front of the @.
     shown = "text with an @" if "@" in str(value) else repr(value)
     return shown if len(shown) <= _SHOWN_CHARS else f"{shown[:_SHOWN_CHARS]}…"

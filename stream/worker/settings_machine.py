@@ -1,4 +1,4 @@
-"""Settings of one machine type: names, life, sensors, rows, windows."""
+"""Settings of one machine type: names, life, sensors, rows, windows, alarms."""
 
 from __future__ import annotations
 
@@ -8,14 +8,18 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
+from stream.worker.settings_alarms import AlarmRule, RuleName
 from stream.worker.settings_base import Fault, Section
 from stream.worker.settings_data import Dataset
+from stream.worker.settings_rules import MONTH_NS, Scale, alarm_rules, rule_faults
+from stream.worker.settings_running import ConditionText, running_faults
 from stream.worker.settings_units import (
     DurationNs,
     Name,
     Number,
     PositiveNs,
     Whole,
+    one_or_many,
     refuse,
 )
 
@@ -31,8 +35,8 @@ def _not_zero(value: float) -> float:
     return value
 
 
-def _one_or_many(value: Any) -> Any:
-    return (value,) if isinstance(value, str) else value
+def _or_empty(value: Any) -> Any:
+    return {} if value is None else value
 
 
 class Life(Section):
@@ -130,16 +134,34 @@ class Window(Section):
 class MachineType(Section):
     """Machines that share sensors, windows and one model bundle."""
 
+    # Empty only where the asset register says which machines are of this type.
     match: Annotated[
-        tuple[Name, ...], BeforeValidator(_one_or_many), Field(min_length=1)
-    ]
+        tuple[Name, ...], BeforeValidator(one_or_many), Field(min_length=1)
+    ] = ()
     life: Life
     sensors: dict[Name, Sensor] = Field(min_length=1)
     rows: Rows = Field(default_factory=Rows)
     window: Window
+    running: Annotated[tuple[ConditionText, ...], BeforeValidator(one_or_many)] = ()
+    settle_ns: DurationNs = Field(300 * 10**9, alias="settle")
+    alarms: Annotated[
+        dict[RuleName, AlarmRule],
+        BeforeValidator(_or_empty),
+        Field(default_factory=dict),
+    ]
     allowed_lateness_ns: DurationNs = Field(0, alias="allowed_lateness")
     idle_after_ns: PositiveNs = Field(3_600 * 10**9, alias="idle_after")
     dataset: Dataset | None = None
+
+    @property
+    def step_ns(self) -> int:
+        """Time from one prediction to the next, where rows come as they should."""
+        return self.window.stride * (self.rows.every_ns or self.life.period_ns)
+
+    @property
+    def scale(self) -> Scale:
+        """What limits of alarm rules are measured against."""
+        return Scale(self.life.horizon, self.life.cap, MONTH_NS / self.step_ns)
 
     def matches(self, machine: str) -> bool:
         """Whether the name of a machine fits one of the patterns (case counts)."""
@@ -156,3 +178,7 @@ class MachineType(Section):
         if every and length and length < every:
             text = f"at least rows.every ({every / 1e9:g} s)"
             yield Fault(("window", "length"), text)
+        ranges = {name: sensor.range for name, sensor in self.sensors.items()}
+        yield from running_faults(self.running, ranges)
+        for fault in rule_faults(alarm_rules(self.alarms), self.scale):
+            yield fault._replace(path=("alarms", *fault.path))

@@ -12,6 +12,7 @@ import re
 from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
+from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, Field
 from pydantic_core import PydanticCustomError
@@ -148,6 +149,21 @@ def _printable(text: str) -> str:
     return text
 
 
+def _url(text: str) -> str:
+    parts = urlsplit(text)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        refuse("a URL such as http://127.0.0.1:8086")
+    if parts.username or parts.password or parts.query or parts.fragment:
+        refuse("a URL without user name, password or query")
+    return text.rstrip("/")
+
+
+def one_or_many(value: Any) -> Any:
+    """Take one text for a list of one."""
+    return (value,) if isinstance(value, str) else value
+
+
+Url = Annotated[str, AfterValidator(_url)]
 Whole = Annotated[int, BeforeValidator(_no_bool)]
 Number = Annotated[float, BeforeValidator(_no_bool)]
 DurationNs = Annotated[int, BeforeValidator(parse_duration_ns)]
@@ -157,3 +173,4 @@ PositiveSeconds = Annotated[Seconds, AfterValidator(_positive)]
 Bytes = Annotated[int, BeforeValidator(parse_size), Field(ge=1)]
 FilePath = Annotated[Path, AfterValidator(_expand)]
 Name = Annotated[str, Field(min_length=1, max_length=128), AfterValidator(_printable)]
+Line = Annotated[str, Field(min_length=1, max_length=512), AfterValidator(_printable)]

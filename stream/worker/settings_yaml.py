@@ -32,6 +32,20 @@ def read_yaml(path: Path) -> tuple[dict[str, Any], dict[KeyPath, str]]:
         ConfigError: The file cannot be read or is not one mapping with unique text
             keys. The text names the file and the line, and never quotes the line.
     """
+    root = compose(path)
+    if root is None:
+        return {}, {}
+    if not isinstance(root, yaml.MappingNode):
+        raise ConfigError([f"{path}:1: expected a mapping of sections"])
+    return build(path, root)
+
+
+def compose(path: Path) -> yaml.Node | None:
+    """Read a file as YAML nodes, which know their lines; None if it is empty.
+
+    Raises:
+        ConfigError: The file cannot be read, is too large, or is no YAML.
+    """
     try:
         raw = path.read_bytes()
     except OSError as error:
@@ -44,16 +58,23 @@ def read_yaml(path: Path) -> tuple[dict[str, Any], dict[KeyPath, str]]:
         raise ConfigError([fault])
     try:
         text = raw.decode()
-        root = yaml.compose(text, Loader=yaml.SafeLoader)
+        root: yaml.Node | None = yaml.compose(text, Loader=yaml.SafeLoader)
     except UnicodeDecodeError as error:
         line = raw[: error.start].count(b"\n") + 1
         raise ConfigError([f"{path}:{line}: expected text in UTF-8"]) from None
     except yaml.YAMLError as error:
         raise ConfigError([_syntax_fault(path, error)]) from None
-    if root is None:
-        return {}, {}
-    if not isinstance(root, yaml.MappingNode):
-        raise ConfigError([f"{path}:1: expected a mapping of sections"])
+    return root
+
+
+def build(
+    path: Path, root: yaml.MappingNode
+) -> tuple[dict[str, Any], dict[KeyPath, str]]:
+    """Return the values of a mapping, and for each key path the place it stands.
+
+    Raises:
+        ConfigError: A key stands twice or is no text, or a value cannot be read.
+    """
     return _Builder(path).build(root)
 
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Collection, Iterable
+from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 from stream.core.pipeline import Pipeline
+from stream.core.service import Told
+from stream.worker.alerting import Telling
 from stream.worker.bus import Producer, TopicReader
 
 
@@ -42,6 +44,17 @@ class Register(Protocol):
         """Return those of some machines that have to be settled before anything."""
 
 
+class Events(Protocol):
+    """What has happened to machines."""
+
+    @property
+    def told(self) -> Sequence[Told]:
+        """All events, in the order in which they were read."""
+
+    def of(self, machines: Iterable[str]) -> Sequence[Told]:
+        """Return all events of some machines."""
+
+
 @dataclass(frozen=True, slots=True)
 class Shared:
     """What all partitions of a worker have in common.
@@ -59,6 +72,8 @@ class Shared:
         earliest: First offset that a partition still holds.
         at_end: Whether a partition ends with the record of an offset, as far as known.
         lease_s: How long an answer of the group stands, in s.
+        events: What has happened to machines, as far as this worker knows.
+        telling: How alerts are put into words.
     """
 
     topics: dict[str, str]
@@ -72,3 +87,5 @@ class Shared:
     earliest: Callable[[int], Awaitable[int]]
     at_end: Callable[[int, int], bool]
     lease_s: float
+    events: Events
+    telling: Telling

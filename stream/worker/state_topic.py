@@ -2,7 +2,8 @@ r"""A partition's state on its own compacted topic: how it is written and found 
 
 One record per block of machines (`TYPE/BLOCK`), zstd over `stream.core.snapshot`'s
 bytes; under ``\0pos`` the position, written last, so that a position found means that
-all blocks up to it are there; under ``\0idle`` the last release of silent machines. Of
+all blocks up to it are there; under ``\0idle`` the last turn: a release of silent
+machines, or events that took effect, neither of which a record of the source causes. Of
 two records of one key the one with the higher (offset, turn) is the truth, whatever
 their order in the log: a worker that was frozen may write old state behind its
 successor's.
@@ -18,11 +19,12 @@ import msgspec
 import zstandard
 
 from stream.core import snapshot
-from stream.core.readings import RawRecord
+from stream.core.readings import NEVER, RawRecord
+from stream.core.service import Told
 
 _T = TypeVar("_T")
 POSITION = b"\0pos"
-IDLE = b"\0idle"
+TURN = b"\0idle"
 _LARGEST = 256 << 20
 """Most bytes one state record may unpack to."""
 
@@ -32,7 +34,7 @@ class Position(msgspec.Struct, frozen=True, order=True, gc=False):
 
     Attributes:
         offset: Offset of the last record taken in; -1 for none.
-        turn: How often silent machines were released at this offset.
+        turn: How many turns there were at this offset.
     """
 
     offset: int = -1
@@ -40,18 +42,22 @@ class Position(msgspec.Struct, frozen=True, order=True, gc=False):
     version: int = 1
 
 
-class Idle(msgspec.Struct, gc=False):
-    """A release of silent machines, to be repeated by whoever restores before it.
+class Turn(msgspec.Struct, gc=False):
+    """What happened between two records, to be repeated by whoever restores before it.
 
     Attributes:
         offset: Position at which it happened.
         turn: The position's turn before it.
-        machines: Names of the machines by type.
+        machines: Names of silent machines by type, released.
+        events: Events taken in.
+        until_ns: Waiting events up to this time took effect.
     """
 
     offset: int
     turn: int
-    machines: dict[str, list[str]]
+    machines: dict[str, list[str]] = {}
+    events: list[Told] = []
+    until_ns: int = NEVER
     version: int = 1
 
 
@@ -66,14 +72,14 @@ class Saved:
         blocks: The newest bytes under each key.
         stale: Keys under which an older record stands later in the log, so that
             compaction would keep the wrong one: write them again.
-        idle: The last release of silent machines.
+        turn: The last turn.
     """
 
     position: Position = field(default_factory=Position)
     reached: Position = field(default_factory=Position)
     blocks: dict[str, bytes] = field(default_factory=dict)
     stale: set[str] = field(default_factory=set)
-    idle: Idle | None = None
+    turn: Turn | None = None
 
 
 def packed(block: bytes) -> bytes:
@@ -94,15 +100,15 @@ def understood(records: Sequence[RawRecord]) -> Saved:
             continue
         if record.key == POSITION:
             saved.position = max(saved.position, _decode(record.value, Position))
-        elif record.key == IDLE:
-            saved.idle = _later(saved.idle, _decode(record.value, Idle))
+        elif record.key == TURN:
+            saved.turn = _later(saved.turn, _decode(record.value, Turn))
         else:
             _block(record.key.decode(), record.value, saved, newest)
     saved.reached = max([saved.position, *(Position(*at) for at in newest.values())])
     return saved
 
 
-def _later(one: Idle | None, two: Idle) -> Idle:
+def _later(one: Turn | None, two: Turn) -> Turn:
     if one is None or (two.offset, two.turn) >= (one.offset, one.turn):
         return two
     return one

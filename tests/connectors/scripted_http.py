@@ -51,8 +51,8 @@ class Script:
 
 
 @contextmanager
-def scripted_server() -> Iterator[Script]:
-    """Serve on a free port of 127.0.0.1 until the end of the `with`."""
+def scripted_server(port: int = 0) -> Iterator[Script]:
+    """Serve on a port of 127.0.0.1, by default a free one, until the end."""
     script = Script()
 
     class Handler(BaseHTTPRequestHandler):
@@ -84,7 +84,7 @@ def scripted_server() -> Iterator[Script]:
         def log_message(self, format: str, *args: object) -> None:  # noqa: A002
             del format, args
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server = ThreadingHTTPServer(("127.0.0.1", port), Handler)
     server.daemon_threads = True
     script.url = f"http://127.0.0.1:{server.server_port}"
     thread = threading.Thread(target=server.serve_forever, args=(0.01,))

@@ -8,7 +8,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from connectors.line_protocol import point, reading_line, score_line, time_ns
+from connectors.line_protocol import (
+    alert_line,
+    point,
+    reading_line,
+    score_line,
+    time_ns,
+)
 
 NS = 1_795_251_600_123_000_000
 SCORE: dict[str, Any] = {
@@ -38,7 +44,7 @@ def test_a_score() -> None:
 
 
 def test_a_score_with_its_place_in_the_plant() -> None:
-    line = score_line(SCORE | {"site": "Kiel", "line": "L 2"})
+    line = score_line(SCORE, {"site": "Kiel", "line": "L 2"})
     assert line.startswith(
         r"score,line=L\ 2,machine=pump-07,model=fleet,site=Kiel,type=pump "
     )
@@ -81,6 +87,91 @@ def test_a_reading() -> None:
     assert line == r"reading,machine=p\ 1,type=pump a=1.0 5"
     assert reading_line("p", "pump", 5, {"b": None}) is None
     assert reading_line("p", "pump", 5, {}) is None
+
+
+def test_a_reading_with_its_place_in_the_plant() -> None:
+    line = reading_line("p", "pump", 5, {"a": 1}, {"site": "Kiel"})
+    assert line == "reading,machine=p,site=Kiel,type=pump a=1.0 5"
+
+
+ALERT: dict[str, Any] = {
+    "id": "a1",
+    "case_id": "c1",
+    "machine": "pump-07",
+    "type": "pump",
+    "kind": "sensor.stuck",
+    "subject": "sensor",
+    "sensor": "P 2",
+    "event": "cleared",
+    "seq": 2,
+    "state": "cleared",
+    "severity": "low",
+    "onset": "2026-11-21T08:00:00Z",
+    "time": "2026-11-21T09:00:00.123Z",
+    "cleared_by": "limit",
+    "backfill": True,
+    "out_of_service": False,
+    "action": "",
+    "failure_mode": "AIR",
+    "message": "P 2 is stuck.",
+    "evidence": {
+        "value": None,
+        "limit": 0.5,
+        "risk": 0.25,
+        "rul": [1, 2, 3],
+        "anomaly": 0.1,
+        "reasons": [],
+    },
+}
+
+
+def test_an_alert() -> None:
+    assert alert_line(ALERT, {"site": "Kiel", "line": "L 2"}) == (
+        r"alert,event=cleared,kind=sensor.stuck,line=L\ 2,machine=pump-07,"
+        r"sensor=P\ 2,severity=low,site=Kiel,subject=sensor,type=pump"
+        ' case_id="c1",state="cleared",message="P 2 is stuck.",'
+        'onset="2026-11-21T08:00:00Z",cleared_by="limit",failure_mode="AIR",'
+        'id="a1",seq=2.0,limit=0.5,risk=0.25,rul_p05=1.0,rul_p50=2.0,rul_p95=3.0,'
+        f"anomaly=0.1,backfill=true,out_of_service=false {NS}"
+    )
+
+
+def test_an_alert_of_nothing_but_its_names_is_dated_by_its_record() -> None:
+    few = {name: ALERT[name] for name in ("id", "machine", "kind", "seq")}
+    line = alert_line(few, {}, 5)
+    assert line == (
+        "alert,kind=sensor.stuck,machine=pump-07"
+        ' id="a1",seq=2.0,backfill=false,out_of_service=false 5'
+    )
+    # One that has a time keeps it.
+    assert alert_line(ALERT, {}, 5).endswith(f" {NS}")
+    with pytest.raises(ValueError, match="not an alert: KeyError: 'time'"):
+        alert_line(few)
+
+
+@pytest.mark.parametrize(
+    ("change", "why"),
+    [
+        ({"time": "yesterday"}, "Invalid isoformat"),
+        ({"time": None}, "not an alert"),
+        ({"machine": 7}, "not an alert"),
+        ({"kind": ["risk"]}, "not an alert"),
+        ({"seq": "2"}, "expected a number, found str"),
+        ({"message": 5}, "expected a text, found int"),
+        ({"evidence": 5}, "not an alert"),
+        ({"evidence": {"rul": [1, 2]}}, "not enough values"),
+        ({"evidence": {"risk": "high"}}, "expected a number, found str"),
+    ],
+)
+def test_what_is_no_alert_is_said(change: dict[str, Any], why: str) -> None:
+    with pytest.raises(ValueError, match=why):
+        alert_line(ALERT | change)
+
+
+@pytest.mark.parametrize("key", ["machine", "kind", "id", "seq", "time"])
+def test_an_alert_needs_its_names(key: str) -> None:
+    with pytest.raises(ValueError, match=f"not an alert: KeyError: '{key}'"):
+        alert_line({k: v for k, v in ALERT.items() if k != key})
 
 
 def test_tags_are_sorted_and_empty_ones_left_out() -> None:

@@ -120,6 +120,8 @@ class Told:
     anomaly: NDArray[np.float64]
     health: NDArray[np.float64]
     contributions: NDArray[np.float64]
+    faults: NDArray[np.int8]
+    deviation: NDArray[np.float64]
     why: NDArray[np.int8]
 
 
@@ -143,6 +145,8 @@ class HashingScorer:
             anomaly=risk / 7,
             health=100 * (1 - risk),
             contributions=np.full((len(risk), sensors), 1 / sensors),
+            faults=np.zeros((len(risk), sensors), np.int8),
+            deviation=np.round(10 * risk[:, None] - np.arange(sensors), 2),
             why=(risk < 0.1).astype(np.int8),
         )
 

@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stream.core.encode import encode, iso_times, score_id
+from stream.core.readings import FAULTS
 from stream.core.scoring import Scores
 from tests.core.helpers import NAN, NS, T0, HashingScorer, kind
 from tests.core.test_scoring import windows
@@ -30,12 +31,15 @@ def scores(**parts: Any) -> Scores:
         "anomaly": [0.25],
         "health": [87.5],
         "contributions": [[0.75, 0.25]],
+        "deviation": [[1.5, -0.5]],
         "why": [""],
     }
     columns: dict[str, Any] = {
         name: value if name == "why" else np.array(value, np.float64)
         for name, value in (usual | parts).items()
     }
+    faults = columns.pop("faults", np.zeros_like(columns["deviation"]))
+    columns["faults"] = faults.astype(np.int8)
     return Scores(windows=one, **columns)
 
 
@@ -87,6 +91,15 @@ def test_a_bundle_without_a_risk_model_gives_neither_risk_nor_rul() -> None:
     assert told["why"] is None
 
 
+@pytest.mark.parametrize("why", ["", "masked"])
+def test_instruments_at_fault_are_named_with_an_estimate_or_without(why: str) -> None:
+    told = message(scores(faults=[[0, FAULTS.index("stuck")]], why=[why]))
+    assert told["faults"] == {"v": "stuck"}
+    assert {name: told[name] for name in message(scores(why=[why]))} == message(
+        scores(why=[why])
+    )
+
+
 def test_equal_scores_are_equal_bytes() -> None:
     one, two = (
         encode(PUMP, scores(), ["p"], HashingScorer(), ("readings", 3))
@@ -102,6 +115,7 @@ def test_each_score_is_keyed_by_its_machine() -> None:
         anomaly=[1] * 3,
         health=[1] * 3,
         contributions=[[0.5, 0.5]] * 3,
+        deviation=[[1, 2]] * 3,
         why=[""] * 3,
     )
     three.windows = windows(*[[[1, 2]]] * 3)

@@ -243,9 +243,10 @@ class TestRelease:
         through(path, [Record(body(n, i, t=i), i) for i, n in enumerate(names)])
         return path
 
-    def test_only_machines_that_hold_something_back_are_named(self) -> None:
+    def test_all_silent_machines_are_named_whatever_they_hold_back(self) -> None:
         path = self.fed()
-        assert path.holding_back(self.ALL) == {"a": ["a1", "a2"], "c": ["c1"]}
+        told = {"a": ["a1", "a2"], "b": ["b1"], "c": ["c1"]}
+        assert path.holding_back(self.ALL) == told
         none = np.zeros(0, np.int64)
         assert path.holding_back([np.array([1]), none, none]) == {"a": ["a2"]}
 

@@ -260,7 +260,20 @@ class TestRelease:
     def test_without_lateness_nothing_is_held_back(self) -> None:
         made = maker()
         made.push(readings((0, 20, [1, 1])), Tally())
+        assert made.holding(np.array([0])).tolist() == [0]
+        assert lines(made.release(np.array([0]), 1, Tally())) == []
+        # Its silence is noted all the same, and once.
         assert made.holding(np.array([0])).tolist() == []
+
+    def test_what_is_late_moves_no_watermark_when_it_falls_silent_again(self) -> None:
+        made = maker(lateness_ns=5)
+        made.push(readings((0, 20, [1, 1])), Tally())
+        made.release(np.array([0]), 0, Tally())
+        high = made.high.tolist()
+        made.push(readings((0, 10, [1, 1]), first_offset=1), Tally())
+        assert made.holding(np.array([0])).tolist() == [0]
+        assert lines(made.release(np.array([0]), 1, Tally())) == []
+        assert made.high.tolist() == high
 
     def test_skips_machines_whose_state_is_ahead_of_it(self) -> None:
         # Restored from a checkpoint at 7, the release of offset 5 is over and done.

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from stream.core.readings import Tally
-from stream.core.scoring import Scores, masked_share, score
+from stream.core.readings import FAULTS, Tally
+from stream.core.scoring import Scores, lacking, score
 from stream.core.windows import Windows
 from tests.core.helpers import NAN, HashingScorer, Told, kind, plain
 
@@ -31,14 +31,16 @@ def windows(
         baseline=np.zeros((count, 0, sensors), np.float32),
         n_base=np.zeros(count, np.int32),
         age=np.full(count, NAN),
+        outside=np.zeros((count, sensors), np.bool_),
     )
 
 
 class First(HashingScorer):
     """A model whose risk is the window's first value; it declines at 9."""
 
-    def __init__(self) -> None:
+    def __init__(self, broken: str = "") -> None:
         super().__init__()
+        self.broken = FAULTS.index(broken)
         self.asked: list[int] = []
 
     def predict(self, windows: Windows) -> Told:
@@ -50,6 +52,8 @@ class First(HashingScorer):
             anomaly=first + 4,
             health=first + 5,
             contributions=np.stack([first, 1 - first], axis=1),
+            faults=np.repeat([[0, self.broken]], len(first), axis=0).astype(np.int8),
+            deviation=np.stack([first, -first], axis=1),
             why=np.where(first == 9, 1, 0).astype(np.int8),
         )
 
@@ -89,13 +93,20 @@ def test_a_sensor_is_masked_when_more_than_half_of_the_real_rows_lack_it() -> No
     half = [[1.0, 1.0], [1.0, 1.0], [NAN, 1.0], [NAN, 1.0]]
     most = [[1.0, 1.0], [NAN, 1.0], [NAN, 1.0], [NAN, 1.0]]
     both = [[1.0, NAN], [NAN, NAN], [NAN, NAN], [NAN, 1.0]]
-    assert masked_share(windows(half, most, both)).tolist() == [0, 0.5, 1]
+    assert lacking(windows(half, most, both)).tolist() == [
+        [False, False],
+        [True, False],
+        [True, True],
+    ]
 
 
 def test_repeated_rows_do_not_count_as_lacking() -> None:
     # Two real rows: the one before lacks t, the newest has it.
     thin = [[NAN, 1.0], [NAN, 1.0], [NAN, 1.0], [1.0, 1.0]]
-    assert masked_share(windows(thin, thin, filled=[2, 3])).tolist() == [0, 0.5]
+    assert lacking(windows(thin, thin, filled=[2, 3])).tolist() == [
+        [False, False],
+        [True, False],
+    ]
 
 
 @pytest.mark.parametrize(("most", "why"), [(0.5, ""), (0.49, "masked")])
@@ -106,6 +117,30 @@ def test_a_share_of_masked_sensors_above_the_limit_gives_no_estimate(
     scores, tally = scored(First(), thin, max_masked=most)
     assert scores.why == [why]
     assert tally.windows == {f"no_estimate.{why}" if why else "scored": 1}
+
+
+@pytest.mark.parametrize(
+    ("fault", "why"), [("stuck", "masked"), ("drifting", "masked"), ("spiking", "")]
+)
+def test_a_sensor_at_fault_counts_as_masked_unless_only_its_spikes_are(
+    fault: str, why: str
+) -> None:
+    scores, _ = scored(First(fault), windows(FULL))
+    assert scores.why == [why]
+    assert scores.faults.tolist() == [[0, FAULTS.index(fault)]]
+    scores, _ = scored(First(fault), windows(FULL), max_masked=0.5)
+    assert scores.why == [""]
+
+
+def test_instruments_are_judged_where_there_is_no_estimate() -> None:
+    given = windows([[9, 1]] * 4, FULL, [[0.5, NAN]] * 4, FULL, filled=[4, 4, 4, 1])
+    model = First("noisy")
+    scores, _ = scored(model, given, min_context=2)
+    assert scores.why == ["masked", "masked", "masked", "min_context"]
+    noisy = FAULTS.index("noisy")
+    assert scores.faults.tolist() == [[0, noisy]] * 3 + [[0, 0]]
+    assert plain(scores.deviation) == [[9, -9], [0.5, -0.5], [0.5, -0.5], [None] * 2]
+    assert model.asked == [3]
 
 
 def test_too_short_is_said_before_masked() -> None:

@@ -192,9 +192,9 @@ class TestUnreadable:
     def test_another_version_is_refused_by_its_number(self) -> None:
         _, block = fed(3)
         changed = msgspec.msgpack.encode(
-            msgspec.msgpack.decode(block, type=dict[str, Any]) | {"version": 2}
+            msgspec.msgpack.decode(block, type=dict[str, Any]) | {"version": 3}
         )
-        with pytest.raises(Unreadable, match=r"version 2: this release reads \(1,\)"):
+        with pytest.raises(Unreadable, match=r"version 3: this release reads \(1, 2\)"):
             snapshot.parse(changed)
 
     @pytest.mark.parametrize(

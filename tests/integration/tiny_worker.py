@@ -13,7 +13,7 @@ from pathlib import Path
 from connectors.faust_run import serve
 from stream.worker import log
 from stream.worker.access import access_of
-from stream.worker.app import check_topics, make_role
+from stream.worker.app import check_topics, make_roles
 from stream.worker.buses import kafka_bus
 from stream.worker.settings import load_settings
 from tests.worker.tiny import TinyScorer
@@ -25,7 +25,7 @@ async def main(config: Path, roles: list[str], overrides: list[str]) -> int:
     bus = kafka_bus(settings, access_of(settings))
     await check_topics(settings, bus, roles)
     scorers = [TinyScorer() for _ in settings.machine_types]
-    made = [make_role(role, settings, bus, scorers) for role in roles]
+    made = make_roles(roles, settings, bus, scorers)
     return await serve(*(role.app for role in made))
 
 

@@ -76,6 +76,7 @@ def fleet(machines: int, seed: int, *, failed: bool = True) -> Examples:
     joined = {
         name: np.concatenate([getattr(part, name) for part in parts])
         for name in WindowArrays.__annotations__
+        if name != "outside"
     }
     life = np.concatenate([np.arange(n)[::-1] for n in lengths])
     return Examples(

@@ -5,6 +5,7 @@ import json
 import shutil
 import zipfile
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -95,7 +96,13 @@ def test_everything_that_was_trained_comes_back(
 
 @pytest.mark.parametrize(
     "name",
-    ["life_0.npz", "autoencoder.npz", "features.json", "calibration.json"],
+    [
+        "life_0.npz",
+        "autoencoder.npz",
+        "features.json",
+        "calibration.json",
+        "instruments.json",
+    ],
 )
 def test_one_altered_byte_is_seen(folder: Path, name: str) -> None:
     data = bytearray((folder / name).read_bytes())
@@ -164,6 +171,51 @@ def test_weights_that_do_not_fit_the_architecture_are_refused(folder: Path) -> N
     found = load(folder)
     with pytest.raises(BundleError, match="life network 1: expected weights of shapes"):
         found.predictor()
+
+
+def without_instruments(folder: Path) -> None:
+    """Make a bundle as releases did that knew nothing of instruments."""
+    (folder / "instruments.json").unlink()
+    change(folder, lambda m: m["files"].pop("instruments.json"))
+
+
+def test_a_bundle_from_before_instruments_were_judged_judges_none(
+    folder: Path, examples: Examples
+) -> None:
+    without_instruments(folder)
+    found = load(folder)
+    assert found.trained.instruments is None
+    windows = examples.windows.take(np.arange(20, 30))
+    values = windows.values.copy()
+    values[:, -6:, 1] = np.nan
+    values[:, :, 2] = 7.0
+    told = found.predictor().predict(replace(windows, values=values))
+    assert (told.faults == 0).all()
+    assert np.isnan(told.deviation).all()
+    assert np.isfinite(told.risk).all()
+
+
+@pytest.mark.parametrize(
+    ("edit", "said"),
+    [
+        (lambda d: d["gap"].pop(), "gap: expected 5"),
+        (lambda d: d["run"].__setitem__(0, -1), "run: expected 5"),
+        (lambda d: d["rough"]["inverse"].pop(), "rough.inverse"),
+        (lambda d: d["rough"]["spike"].__setitem__(0, -1.0), "rough.spike"),
+        (lambda d: d["drift"]["precision"].pop(), "drift.precision"),
+        (lambda d: d["drift"]["spread"].__setitem__(0, -1.0), "positive variances"),
+        (lambda d: d["drift"]["limit"].__setitem__(0, None), "drift.limit|TypeError"),
+        (lambda d: d.pop("drift"), "KeyError"),
+    ],
+)
+def test_instruments_that_do_not_fit_are_refused(
+    folder: Path, edit: Callable[[dict[str, Any]], object], said: str
+) -> None:
+    data = json.loads((folder / "instruments.json").read_bytes())
+    edit(data)
+    rewrite(folder, "instruments.json", json.dumps(data).encode())
+    with pytest.raises(BundleError, match=said):
+        load(folder)
 
 
 @pytest.mark.parametrize(

@@ -90,7 +90,7 @@ def test_inputs_are_finite_whatever_is_absent(seed: int, share: float) -> None:
     assert np.abs(found.sequence).max() <= features.CLIP
 
 
-def test_a_gap_holds_the_last_value_and_starts_at_the_mean() -> None:
+def test_a_gap_holds_the_last_value_and_starts_at_the_own_normal() -> None:
     taken = EXAMPLES.windows.take(np.array([40]))
     values = taken.values.copy()
     values[0, :3, 1] = np.nan
@@ -99,8 +99,9 @@ def test_a_gap_holds_the_last_value_and_starts_at_the_mean() -> None:
         values, taken.filled, taken.times_ns, taken.baseline, taken.n_base, taken.age
     )
     whole = features.transform(SPEC, taken).sequence[0, :, 0]
-    found = features.transform(SPEC, holed).sequence[0, :, 0]
-    assert found[:3].tolist() == [0.0, 0.0, 0.0]
+    inputs = features.transform(SPEC, holed)
+    found = inputs.sequence[0, :, 0]
+    assert found[:3].tolist() == [inputs.static[0, 0]] * 3
     assert found[7] == whole[6]
     others = [3, 4, 5, 6, 8, 9, 10, 11]
     assert found[others].tolist() == whole[others].tolist()

@@ -550,8 +550,8 @@ DEFECTS = (
     ),
     Defect(
         "scoring.py",
-        "masked_share(windows) > kind.max_masked",
-        "masked_share(windows) >= kind.max_masked",
+        "share > kind.max_masked",
+        "share >= kind.max_masked",
         "exactly max_masked is too many",
     ),
     Defect(
@@ -568,15 +568,27 @@ DEFECTS = (
     ),
     Defect(
         "scoring.py",
-        'why[(why == "") & thin] = "masked"',
-        'why[thin] = "masked"',
+        'why[asked[_thin(kind, windows, scores.faults)[asked]]] = "masked"',
+        'why[_thin(kind, windows, scores.faults)] = "masked"',
         "masked stands where the window is too short",
     ),
     Defect(
         "scoring.py",
-        "        given = told.why == 0\n",
-        "        given = told.why >= 0\n",
-        "numbers stand beside the model's reason to decline",
+        'given = why[asked] == ""',
+        "given = told.why >= 0",
+        "numbers stand beside the reason to decline",
+    ),
+    Defect(
+        "scoring.py",
+        "lacking(windows) | broken",
+        "lacking(windows)",
+        "sensors at fault do not count as masked",
+    ),
+    Defect(
+        "scoring.py",
+        "(faults > 0) & (faults != _SPIKING)",
+        "faults > 0",
+        "a sensor of a few spikes counts as masked",
     ),
     # encode.py
     Defect(
@@ -602,6 +614,12 @@ DEFECTS = (
         "contributions=None if why else dict(",
         "contributions=dict(",
         "shares stand where there is no estimate",
+    ),
+    Defect(
+        "encode.py",
+        "faults=faults or msgspec.UNSET",
+        "faults=faults",
+        "a score of sound instruments says so in bytes of its own",
     ),
     # pipeline.py
     Defect(

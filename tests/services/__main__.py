@@ -9,7 +9,7 @@ import sys
 from contextlib import ExitStack
 from types import FrameType
 
-from tests.services import influx, kafka
+from tests.services import alertmanager, influx, kafka
 from tests.services.errors import Missing
 from tests.services.influx import Influx
 
@@ -37,7 +37,11 @@ def fetch() -> None:
     Raises:
         Missing: something cannot be had.
     """
-    for name, provide in (("Kafka", kafka.fetch), ("InfluxDB", influx.fetch)):
+    for name, provide in (
+        ("Kafka", kafka.fetch),
+        ("InfluxDB", influx.fetch),
+        ("Alertmanager", alertmanager.fetch),
+    ):
         print(f"{name}: {provide()}", file=sys.stderr, flush=True)
 
 

@@ -1,24 +1,27 @@
 """Fixtures of the real servers, and the rule for what is missing.
 
-Tests that use `kafka` or `influx` get the mark `integration` by themselves.
+Tests that use `kafka`, `influx` or `alertmanager` get the mark `integration` by
+themselves.
 """
 
 import os
 import shutil
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import NoReturn
 
 import pytest
 
+from tests.services import alertmanager as alertmanager_server
 from tests.services import influx as influx_server
 from tests.services import kafka as kafka_server
 from tests.services import public_data
 from tests.services.errors import Missing
 from tests.services.influx import Influx
 
-_SERVERS = {"kafka", "influx"}
+_SERVERS = {"kafka", "influx", "alertmanager"}
 
 
 def give_up(missing: Missing) -> NoReturn:
@@ -64,6 +67,16 @@ def influx_bucket(influx: Influx) -> Iterator[Influx]:
     """The server with a bucket of this test's own, deleted after it."""
     with influx_server.fresh_bucket(influx) as server:
         yield server
+
+
+@pytest.fixture(scope="session")
+def alertmanager() -> Callable[..., AbstractContextManager[str]]:
+    """Starts an Alertmanager of the test's own; see `alertmanager.serve`."""
+    try:
+        alertmanager_server.program()
+    except Missing as missing:
+        give_up(missing)
+    return alertmanager_server.serve
 
 
 @pytest.fixture

@@ -10,9 +10,14 @@ from dataclasses import dataclass, field
 from types import SimpleNamespace
 from typing import Any
 
+import msgspec
+
 from connectors.memory_log import Log, Record
 from connectors.memory_reader import MemoryReader
+from stream.core import alert as events
 from stream.core.pipeline import Pipeline
+from stream.worker.alerting import Telling
+from stream.worker.event_log import EventLog
 from stream.worker.partition import Partition
 from stream.worker.plant import kinds_of, rules_of, type_of
 from stream.worker.settings import Settings
@@ -22,7 +27,10 @@ from tests.worker.tiny import TinyScorer
 SOURCE = "readings"
 TOPICS = {
     name: name
-    for name in ("scores", "quarantine", "state", "machines", "audit", "alerts")
+    for name in (
+        *("scores", "quarantine", "state", "machines", "audit"),
+        *("alerts", "alarms", "events"),
+    )
 }
 
 
@@ -122,9 +130,11 @@ class Bench:
     register: Register = field(default_factory=Free)
     owner: bool = True
     producer: LogProducer = field(init=False)
+    events: EventLog = field(init=False)
 
     def __post_init__(self) -> None:
         self.producer = LogProducer(self.log)
+        self.events = EventLog(MemoryReader(self.log), "events")
 
     def partition(self, generation: int = 1) -> Partition:
         shared = Shared(
@@ -141,6 +151,8 @@ class Bench:
                 offset + 1 >= self.log.topic(SOURCE)[number].end
             ),
             lease_s=60.0,
+            events=self.events,
+            telling=Telling.of(self.settings),
         )
         return Partition(shared, 0, generation)
 
@@ -166,6 +178,13 @@ class Bench:
         """Append readings to the source and return their records."""
         at = [self.log.append(SOURCE, 0, b"k", value)[1] for value in values]
         return self.log.topic(SOURCE)[0].read(at[0], len(at))
+
+    def tell(self, event: events.Event) -> None:
+        """Put an event onto its topic, and let the worker read it."""
+        key, value = event.machine.encode(), msgspec.json.encode(event)
+        _, at = self.log.append("events", 0, key, value)
+        (record,) = self.log.topic("events")[0].read(at, 1)
+        self.events._take(0, record)
 
     def payloads(self) -> dict[str, set[bytes]]:
         """Return the payloads of each score's id."""

@@ -90,7 +90,9 @@ async def test_a_split_is_reported_once_in_words() -> None:
     (record,) = log.topic("alerts")[0].records
     alert = json.loads(record.value or b"")
     assert record.key == b"a"
-    assert alert["evidence"] == {"topic": "readings", "partitions": [0, 3]}
+    assert (alert["subject"], alert["kind"]) == ("pipeline", "second_partition")
+    assert alert["source"] == {"topic": "readings"}
+    assert "partitions 0, 3 of readings" in alert["message"]
     assert "input.repartition" in alert["message"]
 
 

@@ -9,7 +9,7 @@ from connectors.memory_log import Record
 from stream.core.pipeline import Pipeline
 from stream.core.snapshot import Unreadable
 from stream.worker.plant import kinds_of, rules_of, type_of
-from stream.worker.state_topic import IDLE, POSITION, Idle, Position, packed, understood
+from stream.worker.state_topic import POSITION, TURN, Position, Turn, packed, understood
 from tests.worker.tiny import TinyScorer, reading, tiny_settings
 
 
@@ -43,15 +43,15 @@ def position(offset: int, turn: int = 0) -> Record:
 
 
 def idle(offset: int, turn: int, *machines: str) -> Record:
-    told = Idle(offset, turn, {"fan": list(machines)})
-    return record(IDLE, msgspec.msgpack.encode(told))
+    told = Turn(offset, turn, {"fan": list(machines)})
+    return record(TURN, msgspec.msgpack.encode(told))
 
 
 def test_an_empty_topic_is_the_beginning() -> None:
     saved = understood([])
     assert saved.position == saved.reached == Position(-1, 0)
     assert saved.blocks == {}
-    assert saved.idle is None
+    assert saved.turn is None
 
 
 def test_the_highest_position_counts_wherever_it_stands() -> None:
@@ -92,8 +92,8 @@ def test_a_block_ahead_of_the_position_tells_how_far_the_state_reaches(
 
 def test_the_last_release_of_silent_machines_counts() -> None:
     saved = understood([idle(5, 1, "b"), idle(5, 0, "a"), idle(3, 7, "c")])
-    assert saved.idle is not None
-    assert saved.idle.machines == {"fan": ["b"]}
+    assert saved.turn is not None
+    assert saved.turn.machines == {"fan": ["b"]}
 
 
 def test_deleted_records_say_nothing() -> None:
@@ -102,7 +102,7 @@ def test_deleted_records_say_nothing() -> None:
     assert saved.position.offset == 1
 
 
-@pytest.mark.parametrize("key", [b"pump/0", POSITION, IDLE])
+@pytest.mark.parametrize("key", [b"pump/0", POSITION, TURN])
 @pytest.mark.parametrize("value", [b"", b"junk", packed(b"junk")])
 def test_damage_is_told_and_never_taken_for_state(key: bytes, value: bytes) -> None:
     with pytest.raises(Unreadable, match="damaged"):

@@ -44,6 +44,8 @@ class TinyPrediction:
     anomaly: NDArray[np.float64]
     health: NDArray[np.float64]
     contributions: NDArray[np.float64]
+    faults: NDArray[np.int8]
+    deviation: NDArray[np.float64]
     why: NDArray[np.int8]
 
 
@@ -71,6 +73,8 @@ class TinyScorer:
             anomaly=np.round(size, 4),
             health=np.full(count, 50.0),
             contributions=np.full((count, sensors), 1 / sensors),
+            faults=np.zeros((count, sensors), np.int8),
+            deviation=np.full((count, sensors), np.nan),
             why=np.zeros(count, np.int8),
         )
 
@@ -87,6 +91,12 @@ def reading(machine: str, at_s: int, **values: float) -> bytes:
     """Return a reading as JSON, in seconds after 2026 began."""
     told = {"machine": machine, "time": 1_767_225_600 + at_s, "values": values}
     return json.dumps(told).encode()
+
+
+def time_of(at_s: float) -> str:
+    """Return the time of a reading as a text."""
+    at = np.datetime64(int((1_767_225_600 + at_s) * 1000), "ms")
+    return f"{at}Z"
 
 
 def pump_readings(machines: int, rows: int) -> Iterable[tuple[str, bytes]]:

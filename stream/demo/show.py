@@ -1,0 +1,366 @@
+"""The demo in a terminal: signals, training, the live table, and plain lines.
+
+On a terminal things move; anywhere else everything comes as plain lines, without
+control characters, so that logs and pipes can be read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from types import TracebackType
+from typing import Self
+
+import numpy as np
+from rich.console import Console, Group, RenderableType
+from rich.live import Live
+from rich.panel import Panel
+from rich.table import Table
+from rich.text import Text
+
+from stream.core.alert import Event as Happened
+from stream.demo.board import STATES, Board, Machine
+from stream.demo.fleet import Fleet, iso
+from stream.demo.glyphs import bar, plot, spark
+from stream.demo.phrases import Phrases
+from stream.demo.signals import Signal
+from stream.demo.summary import Summary
+
+_DAY_NS = 86_400 * 10**9
+_COLOUR = {
+    "failed": "bold white on red",
+    "alarm": "bold red",
+    "sensor": "magenta",
+    "watch": "yellow",
+    "normal": "green",
+    "blind": "dim",
+    "standby": "dim",
+    "waiting": "dim",
+}
+_WIDE, _MIDDLE = 110, 84
+_TREND_NS = 5 * _DAY_NS
+_AROUND = 8
+"""Lines of the live view that are neither machines nor alerts."""
+
+
+def lively(console: Console) -> bool:
+    """Whether things may move."""
+    return console.is_terminal and not console.is_dumb_terminal
+
+
+def opening(
+    console: Console, fleet: Fleet, signals: Sequence[Signal], say: Phrases, about: str
+) -> None:
+    """Show what is simulated."""
+    console.print(Text(say("title"), "bold"), Text(say("advises"), "dim"))
+    console.print(Text(about))
+    if not lively(console):
+        for signal in signals:
+            low, high = float(np.nanmin(signal.values)), float(np.nanmax(signal.values))
+            console.print(f"  {signal.title(say)} ({_range(signal, say)})")
+            console.print(f"  {spark(signal.values, 64, low, high)}")
+        return
+    columns = 2 if console.width >= _MIDDLE else 1
+    grid = Table.grid(expand=True, padding=(0, 1))
+    for _ in range(columns):
+        grid.add_column(ratio=1)
+    width = console.width // columns - 5
+    height = 5 if columns == 2 else 3
+    panels = [_panel(signal, width, height, say) for signal in signals]
+    for at in range(0, len(panels), columns):
+        grid.add_row(*panels[at : at + columns])
+    console.print(grid)
+
+
+def _panel(signal: Signal, width: int, height: int, say: Phrases) -> Panel:
+    colour = {"failing": "red", "fault": "magenta"}.get(signal.kind, "cyan")
+    lines = plot(signal.values, width, height)
+    return Panel(
+        Text("\n".join(lines), colour, no_wrap=True),
+        title=Text(signal.title(say)),
+        title_align="left",
+        subtitle=Text(_range(signal, say), "dim"),
+        subtitle_align="right",
+        border_style="dim",
+    )
+
+
+def _range(signal: Signal, say: Phrases) -> str:
+    low, high = np.nanmin(signal.values), np.nanmax(signal.values)
+    unit = signal.unit.replace("Cel", "°C").strip("{}")
+    return f"{low:.3g} … {high:.3g} {unit}, {say('days', days=signal.days)}"
+
+
+class View:
+    """Shows a board as it moves; a watcher of `stream.demo.live`.
+
+    Args:
+        board: What is shown.
+        fleet: Whose it is.
+        console: Where.
+        say: In which words.
+        horizon_h: Of the risk.
+    """
+
+    def __init__(
+        self,
+        board: Board,
+        fleet: Fleet,
+        console: Console,
+        say: Phrases,
+        horizon_h: float,
+    ) -> None:
+        """Show nothing yet."""
+        self._board = board
+        self._fleet = fleet
+        self._console = console
+        self._say = say
+        self._horizon_h = horizon_h
+        self._week = 0
+        self._live: Live | None = None
+
+    def __enter__(self) -> Self:
+        """Begin to show."""
+        if lively(self._console):
+            self._live = Live(
+                console=self._console, auto_refresh=False, vertical_overflow="crop"
+            )
+            self._live.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Leave the last picture standing."""
+        if self._live is not None:
+            self._live.stop()
+
+    def score(self, value: bytes) -> None:
+        """Take a score."""
+        self._board.score(value)
+
+    def alert(self, value: bytes) -> None:
+        """Take an alert; a plain terminal gets its sentence at once."""
+        self._board.alert(value)
+        alert = self._board.alerts[-1]
+        if self._live is None and alert.event != "updated":
+            self._line(f"{_at(alert.time)}  {alert.message}")
+
+    def happened(self, event: Happened) -> None:
+        """Take what happened to a machine."""
+        self._board.happened(event)
+        if self._live is None:
+            self._line(f"{_at(event.time)}  {self._event(event)}")
+
+    def moved(self, time_ns: int, sent: int, busy_s: float) -> None:
+        """Draw anew, or tell of a week that has passed."""
+        self._board.moved(time_ns, sent, busy_s)
+        if self._live is not None:
+            self._live.update(self.picture(), refresh=True)
+            return
+        week = (time_ns - self._fleet.start_ns) // (7 * _DAY_NS)
+        if week > self._week:
+            self._week = week
+            self._line(self._told())
+
+    def picture(self) -> RenderableType:
+        """The live view, as large as the console."""
+        height = self._console.height
+        alerts = max(2, min(6, (height - _AROUND) // 4))
+        room = max(3, height - _AROUND - 2 * alerts)
+        return Group(
+            self._header(), self._machines(room), *self._last(alerts, height), ""
+        )
+
+    def _line(self, text: str) -> None:
+        self._console.print(text, soft_wrap=True)
+
+    def _told(self) -> str:
+        board, count = self._board, self._board.count()
+        return self._say(
+            "week",
+            date=iso(board.time_ns)[:10],
+            week=self._week,
+            readings=board.sent,
+            scores=board.scores,
+            open=sum(len(m.open) for m in board.machines.values()),
+            failed=count["failed"],
+        )
+
+    def _event(self, event: Happened) -> str:
+        mechanism = self._say.known("mechanism", event.mode)
+        key = "failed" if event.kind == "failure" else "returned"
+        return self._say(key, machine=event.machine, mechanism=mechanism)
+
+    def _header(self) -> Text:
+        board, fleet, say = self._board, self._fleet, self._say
+        span = fleet.end_ns - fleet.start_ns
+        done = max(board.time_ns - fleet.start_ns, 0)
+        width = max(8, min(30, self._console.width - 60))
+        told = say("day", day=done / _DAY_NS, days=span / _DAY_NS)
+        date = iso(max(board.time_ns, fleet.start_ns))[:16].replace("T", " ")
+        return Text.assemble(
+            (f"{date}  ", "bold"),
+            f"{told}  ",
+            (bar(done / max(span, 1), width), "cyan on grey15"),
+            f"  {say('rate', rate=board.rate)}",
+            no_wrap=True,
+            overflow="ellipsis",
+        )
+
+    def _machines(self, room: int) -> RenderableType:
+        board, say, width = self._board, self._say, self._console.width
+        machines = list(board.machines.values())
+        shown = machines
+        if len(machines) > room:
+            urgent = sorted(machines, key=_urgency)[: room - 1]
+            shown = [m for m in machines if m in urgent]
+        table = Table(box=None, padding=(0, 1), pad_edge=False, expand=False)
+        columns = ["machine", "state", "health", "risk", "life"]
+        columns += ["anomaly"] if width >= _MIDDLE else []
+        columns += ["trend"] if width >= _WIDE else []
+        columns += ["reason"] if width >= _MIDDLE else []
+        for name in columns:
+            right = name in {"risk", "life", "anomaly"}
+            table.add_column(
+                say(name, horizon=self._horizon_h),
+                justify="right" if right else "left",
+                no_wrap=True,
+                header_style="dim",
+            )
+        for machine in shown:
+            cells = self._cells(machine, 10 if width >= _MIDDLE else 6)
+            table.add_row(*(cells[name] for name in columns))
+        hidden = [m.state for m in machines if m not in shown]
+        if not hidden:
+            return table
+        states = ", ".join(
+            f"{hidden.count(s)} {say(f'state.{s}')}" for s in STATES if s in hidden
+        )
+        return Group(table, Text(say("hidden", count=len(hidden), states=states), "dim"))
+
+    def _cells(self, machine: Machine, width: int) -> dict[str, Text]:
+        score, state = machine.score, machine.state
+        colour = _COLOUR[state]
+        given = score is not None and score.health is not None and state != "failed"
+        cells = {
+            "machine": Text(machine.name),
+            "state": Text(self._say(f"state.{state}"), colour),
+            "trend": self._trend(machine),
+            "reason": self._reason(machine),
+        }
+        for name in ("health", "risk", "life", "anomaly"):
+            cells[name] = Text("-", "dim")
+        if score is None or not given:
+            return cells
+        health = score.health or 0.0
+        tone = "green" if health >= 80 else "yellow" if health >= 50 else "red"
+        cells["health"] = Text.assemble(
+            (bar(health / 100, width), f"{tone} on grey15"), f" {health:3.0f}"
+        )
+        cells["anomaly"] = Text(_rate(score.anomaly))
+        if score.risk is not None and score.rul is not None:
+            cells["risk"] = Text(f"{100 * score.risk:.0f} %", _tone(score.risk))
+            cap = float(score.model.get("cap", np.inf))
+            ends = [_hours(x, cap) for x in (score.rul.p50, score.rul.p05, score.rul.p95)]
+            cells["life"] = Text(f"{ends[0]} h [{ends[1]}, {ends[2]}]")
+        return cells
+
+    def _trend(self, machine: Machine) -> Text:
+        times, risk = np.array(machine.times[-200:]), np.array(machine.risk[-200:])
+        if not len(times):
+            return Text("")
+        share = (times - (self._board.time_ns - _TREND_NS)) / _TREND_NS
+        slots = np.full(120, np.nan)
+        inside = share >= 0
+        places = np.minimum((share[inside] * 120).astype(int), 119)
+        slots[places] = risk[inside]
+        return Text(spark(slots, 15, 0.0, 1.0), "cyan")
+
+    def _reason(self, machine: Machine) -> Text:
+        sensor, sigma = machine.reason()
+        if not sensor:
+            return Text("")
+        told = "" if sigma is None else f" {sigma:+.1f}σ"
+        return Text(self._say.label(sensor) + told)
+
+    def _last(self, count: int, height: int) -> list[RenderableType]:
+        say, width = self._say, self._console.width
+        told = [a for a in self._board.alerts if a.event == "raised"]
+        found: list[RenderableType] = [Text(say("alerts"), "dim")]
+        if not told:
+            found.append(Text(say("no_alerts"), "dim"))
+        for alert in reversed(told[-count:]):
+            colour = _COLOUR["alarm" if alert.subject == "machine" else "sensor"]
+            text = Text.assemble((f"{_at(alert.time)} ", "dim"), (alert.message, colour))
+            if height < 30:
+                text.truncate(width - 1, overflow="ellipsis")
+            else:
+                text.truncate(2 * width - 12, overflow="ellipsis")
+            found.append(text)
+        return found
+
+
+def closing(
+    console: Console,
+    summary: Summary,
+    say: Phrases,
+    report: str,
+    following: Sequence[tuple[str, str]],
+) -> None:
+    """Say what it came to, and what to do next.
+
+    Args:
+        console: Where.
+        summary: Of the run.
+        say: In which words.
+        report: Path of the report.
+        following: Commands, and what they are for.
+    """
+    lines = [*summary.lines(say), (say("sum.report"), report)]
+    console.print()
+    console.print(Text(say("summary"), "bold"))
+    _pairs(console, lines, "bold")
+    console.print(Text(say("next"), "bold"))
+    _pairs(console, following, "cyan")
+
+
+def _pairs(console: Console, pairs: Sequence[tuple[str, str]], style: str) -> None:
+    width = max((Text(left).cell_len for left, _ in pairs), default=0)
+    for left, right in pairs:
+        pad = " " * (width - Text(left).cell_len)
+        if lively(console):
+            grid = Table.grid(padding=(0, 2))
+            grid.add_column(width=width + 2)
+            grid.add_column()
+            grid.add_row(Text(f"  {left}", style), Text(right))
+            console.print(grid)
+        else:
+            console.print(f"  {left}{pad}  {right}", soft_wrap=True)
+
+
+def _urgency(machine: Machine) -> tuple[int, float]:
+    score = machine.score
+    health = score.health if score is not None and score.health is not None else 100.0
+    return STATES.index(machine.state), health
+
+
+def _tone(risk: float) -> str:
+    return "red" if risk >= 0.5 else "yellow" if risk >= 0.2 else ""
+
+
+def _hours(hours: float, cap: float) -> str:
+    return f">{cap:.0f}" if hours >= cap * (1 - 1e-6) else f"{hours:.0f}"
+
+
+def _rate(rate: float | None) -> str:
+    """False alarms per machine-month: small is strange."""
+    if rate is None:
+        return "-"
+    return "<0.001" if rate < 0.001 else f"{rate:.2g}" if rate < 10 else f"{rate:.0f}"
+
+
+def _at(time: str) -> str:
+    return time[:16].replace("T", " ")
