@@ -67,7 +67,7 @@ mutation: | $(VENV) ## plant defects in stream/core: the tests must catch 90 % o
 	$(BIN)/python -m tests.mutation
 
 .PHONY: fetch
-fetch: | $(VENV) ## fetch Kafka and build InfluxDB for the tests (minutes, once)
+fetch: | $(VENV) ## fetch Kafka and Alertmanager, build InfluxDB for the tests (minutes, once)
 	$(BIN)/python -m tests.services fetch
 
 .PHONY: services

@@ -10,6 +10,7 @@ import hashlib
 import smtplib
 import ssl
 from collections.abc import Sequence
+from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from email.message import EmailMessage
 from email.utils import formatdate
@@ -73,8 +74,11 @@ class Email:
         mail = message(notice, self._sender, self._recipients)
         where = f"mail server {self._server.host}:{self._server.port}"
         try:
-            with self._connect() as smtp:
+            with closing(self._connect()) as smtp:
                 refused = smtp.send_message(mail, self._sender, self._recipients)
+                # The mail is taken; a bad farewell must not send it again.
+                with suppress(smtplib.SMTPException, OSError):
+                    smtp.quit()
         except smtplib.SMTPAuthenticationError as error:
             text = f"{where} does not take user name and password ({error.smtp_code})"
             raise Unavailable(text) from None

@@ -206,10 +206,11 @@ def masked(
         health.drift, recent.z, known
     )
     # Noise is told of as it stands, and then taken out as a whole.
-    at, column = np.nonzero(found.noisy)
+    noise = found.noisy | found.unsure
+    at, column = np.nonzero(noise)
     scores[at, :, column] = np.nan
-    judged.hidden[:] = lost | found.noisy
-    return Recent(recent.z, known & ~found.noisy, recent.ready)
+    judged.hidden[:] = lost | noise
+    return Recent(recent.z, known & ~noise, recent.ready)
 
 
 def _drifts(

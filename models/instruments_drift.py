@@ -22,8 +22,8 @@ Bools = npt.NDArray[np.bool_]
 
 # A sensor so far from what the others say, and alone in it, is not believed.
 SUSPECT = 3.5
-# Of others, this share of the sensor's own distance is still silence: it was expected
-# of them to move along if it were the machine.
+# Of others, this share of the sensor's own distance is silence in any case: it was
+# expected of them to move along if it were the machine.
 ALONE = 0.05
 
 
@@ -38,6 +38,8 @@ class DriftSpec:
         quiet: how far the farthest sensor of healthy windows is from what the others
             say, with the farthest of all left out.
         limit: (F,) distance of a lone sensor that is a drift; 0 never.
+        alone: (F,) from that limit on, which share of the sensor's own distance is
+            silence of the others: less than wear ever made them say.
     """
 
     center: Doubles
@@ -45,6 +47,7 @@ class DriftSpec:
     precision: Doubles
     quiet: float
     limit: Doubles
+    alone: Doubles
 
     def to_json(self) -> dict[str, Any]:
         """Plain lists and numbers, exact for float64."""
@@ -54,6 +57,7 @@ class DriftSpec:
             "precision": self.precision.tolist(),
             "quiet": self.quiet,
             "limit": self.limit.tolist(),
+            "alone": self.alone.tolist(),
         }
 
     @classmethod
@@ -64,6 +68,7 @@ class DriftSpec:
             "spread": (width,),
             "precision": (width, width),
             "limit": (width,),
+            "alone": (width,),
         }
         tables = {name: np.asarray(data[name], np.float64) for name in wanted}
         for name, table in tables.items():
@@ -114,17 +119,14 @@ def find(spec: DriftSpec, z: Doubles, known: Bools, ready: Bools) -> Alone:
     at = np.arange(len(z))
     farthest = np.argmax(far, axis=1)
     distance = far[at, farthest]
-    alone = (distance >= SUSPECT) & silent(spec.quiet, distance, second)
     limit = np.where(spec.limit > 0, spec.limit, np.inf)[farthest]
+    beyond = distance >= limit
+    share = np.where(beyond, spec.alone[farthest], ALONE)
+    alone = (distance >= SUSPECT) & (second <= np.maximum(spec.quiet, share * distance))
     lone, drifting = np.zeros(z.shape, np.bool_), np.zeros(z.shape, np.bool_)
     lone[at, farthest] = alone
-    drifting[at, farthest] = alone & (distance >= limit)
+    drifting[at, farthest] = alone & beyond
     return Alone(lone, drifting)
-
-
-def silent(quiet: float, distance: Doubles, second: Doubles) -> Bools:
-    """Whether the others say that nothing has happened, (n,)."""
-    return np.asarray(second <= np.maximum(quiet, ALONE * distance))
 
 
 def distances(spec: DriftSpec, z: Doubles, known: Bools) -> tuple[Doubles, Doubles]:

@@ -33,6 +33,10 @@ LEAST_SPIKE, LEAST_NOISE, LEAST_DRIFT = 6.0, 0.5, 5.0
 RUNS, GAPS = 3, 2
 # What is seen in more machines than this share of them is usual.
 USUAL = 0.95
+# Of healthy windows, so many have others that say nothing when one sensor is left out.
+QUIET = 0.99
+# A fault of the machine that nobody has seen has others say at least this share.
+MOST_ALONE = 0.25
 # Share of the correlation that is replaced by its diagonal.
 SHRINK = 0.1
 # Values beyond this many standard deviations count as being there.
@@ -61,9 +65,7 @@ def fit(
         gap=_gaps(few),
         run=_runs(few, machine[some]),
         rough=_rough(spec, few, machine[some]),
-        drift=DriftSpec(
-            np.zeros(width), np.zeros(width), np.eye(width), 0.0, np.zeros(width)
-        ),
+        drift=_unjudged(np.zeros(width), np.zeros(width), np.eye(width)),
     )
     recent = _recent(found, spec, windows)
     return replace(found, drift=_drift(recent, machine, healthy))
@@ -224,17 +226,31 @@ def _drift(recent: _Recent, machine: Machines, healthy: Bools) -> DriftSpec:
         far[here], second[here] = instruments_drift.distances(
             taught, recent.z[here], recent.known[here]
         )
-    quiet = float(np.quantile(second[healthy & recent.known.any(axis=1)], USUAL))
+    quiet = float(np.quantile(second[healthy & recent.known.any(axis=1)], QUIET))
     farthest = np.argmax(far, axis=1)
     distance = far[np.arange(len(far)), farthest]
-    alone = instruments_drift.silent(quiet, distance, second)
-    lone = np.where(alone[:, None], far, 0.0)
-    lone[np.arange(width)[None, :] != farthest[:, None]] = 0.0
+    mine = np.arange(width) == farthest[:, None]
+    alone = second <= np.maximum(quiet, instruments_drift.ALONE * distance)
+    lone = np.where(mine & alone[:, None], far, 0.0)
     # What wear does counts in full: a kind of wear may show in few machines only.
     sound = usual(np.where(healthy[:, None], lone, 0.0), machine)
     worn = np.where(healthy[:, None], 0.0, lone).max(axis=0)
     limit = np.maximum(LEAST_DRIFT, MARGIN * np.maximum(sound, worn))
-    return replace(whole, quiet=quiet, limit=limit)
+    # Beyond the limit others had more to say whenever it was wear.
+    beyond = mine & (far >= limit) & ~healthy[:, None]
+    share = second / np.maximum(distance, 1.0)
+    least = np.where(beyond, share[:, None], MOST_ALONE).min(axis=0) / MARGIN
+    return replace(
+        whole,
+        quiet=quiet,
+        limit=limit,
+        alone=np.clip(least, instruments_drift.ALONE, MOST_ALONE),
+    )
+
+
+def _unjudged(center: Doubles, spread: Doubles, precision: Doubles) -> DriftSpec:
+    none = np.zeros(len(center))
+    return DriftSpec(center, spread, precision, 0.0, none, none)
 
 
 def gaussian(recent: _Recent) -> DriftSpec:
@@ -258,7 +274,7 @@ def gaussian(recent: _Recent) -> DriftSpec:
     low, axes = np.linalg.eigh(mixed)
     # Pairs that were not seen together can leave a hair of negative variance.
     precision = (axes / np.maximum(low, SHRINK / 2)) @ axes.T
-    return DriftSpec(center, spread, precision, 0.0, np.zeros(width))
+    return _unjudged(center, spread, precision)
 
 
 def _moments(values: Doubles) -> tuple[float, float]:

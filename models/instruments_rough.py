@@ -24,10 +24,12 @@ Bools = npt.NDArray[np.bool_]
 RESTLESS = 2.0
 # Spikes in a window that make a sensor spike; fewer are taken out in silence.
 SPIKES = 3
-# More restless rows than this share, since the first spike, are no single rows.
+# More restless rows than this share, from the first spike to the last: no spikes.
 DENSE = 0.4
 # Of fewer rows chance alone may make such a share restless.
 LEAST_HALF = 18
+# Half of so many newest rows restless: it may be noise that begins.
+NEWEST = 6
 # The usual distance grows to so many times the usual one, at most.
 MOST_GROWN = 4.0
 # What another sensor does at once, from this share of its own limit, is the machine's.
@@ -83,10 +85,17 @@ class RoughSpec:
 
 @dataclass(frozen=True)
 class Rough:
-    """Which of n windows' F sensors are noisy or spiking, (n, F) each."""
+    """Which of n windows' F sensors are noisy or spiking, (n, F) each.
+
+    Attributes:
+        noisy: noise through the newer half.
+        spiking: several spikes; they have been taken out.
+        unsure: noise that begins, or has ended: not called a fault, and not believed.
+    """
 
     noisy: Bools
     spiking: Bools
+    unsure: Bools
 
 
 def find(spec: RoughSpec, rows: Rows, filled: npt.NDArray[np.int32]) -> Rough:
@@ -110,7 +119,7 @@ def find(spec: RoughSpec, rows: Rows, filled: npt.NDArray[np.int32]) -> Rough:
         part = rows.scores[at]
         part[jumps] = np.nan
         rows.scores[at] = part
-    return Rough(noisy, spiking)
+    return Rough(noisy, spiking, _unsure(spec, restless, filled) & ~noisy & ~spiking)
 
 
 def distances(spec: RoughSpec, rows: Rows) -> Floats:
@@ -173,6 +182,17 @@ def _noisy(spec: RoughSpec, restless: Bools, filled: npt.NDArray[np.int32]) -> B
     return np.asarray(noisy)
 
 
+def _unsure(spec: RoughSpec, restless: Bools, filled: npt.NDArray[np.int32]) -> Bools:
+    """(n, F) sensors of which the newest rows, or many of all rows, are restless."""
+    newest = restless[:, -NEWEST:].sum(axis=1, dtype=np.int32)
+    every = restless.sum(axis=1, dtype=np.int32)
+    limit = np.where(spec.noise > 0, spec.noise, np.inf)
+    begins = 2 * newest >= NEWEST
+    ended = every >= 0.4 * limit * np.maximum(filled, 2 * LEAST_HALF)[:, None]
+    unsure = (begins | ended) & (spec.noise > 0)
+    return np.asarray(unsure & (unsure.sum(axis=1, keepdims=True) < 2))
+
+
 def _together(near: Bools) -> Bools:
     """(n, W, 1) rows in which more than one sensor jumps."""
     return np.asarray(np.count_nonzero(near, axis=2, keepdims=True) > 1)
@@ -181,7 +201,9 @@ def _together(near: Bools) -> Bools:
 def _spiking(jumps: Bools, restless: Bools) -> Bools:
     """(n, F) sensors with several spikes, the rows between them as usual."""
     count = np.count_nonzero(jumps[:, 2:-2], axis=1)
-    since = np.logical_or.accumulate(jumps, axis=1)
-    span = np.count_nonzero(since, axis=1)
-    busy = np.count_nonzero(since & restless, axis=1)
+    before = np.logical_or.accumulate(jumps, axis=1)
+    after = np.logical_or.accumulate(jumps[:, ::-1], axis=1)[:, ::-1]
+    between = before & after
+    span = np.count_nonzero(between, axis=1)
+    busy = np.count_nonzero(between & restless, axis=1)
     return np.asarray((count >= SPIKES) & (busy <= DENSE * span))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -25,6 +26,10 @@ def worker(
         list[Role] | None,
         typer.Option("--only", help="Do only this; may be given several times."),
     ] = None,
+    alive: Annotated[
+        Path | None,
+        typer.Option("--alive", help="Touch this file while there is progress."),
+    ] = None,
     overrides: SetOption = None,
 ) -> None:
     """Run the agents until SIGTERM: score readings, archive scores, notify people.
@@ -43,7 +48,7 @@ def worker(
     roles = _roles(only, repartition=settings.input.repartition, notify=bool(told))
     from stream.worker.app import run
 
-    raise typer.Exit(run(settings, roles))
+    raise typer.Exit(run(settings, roles, alive))
 
 
 def _roles(

@@ -3,6 +3,7 @@
 import re
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -89,8 +90,20 @@ def test_every_locked_requirement_has_a_hash(lock: str) -> None:
 def test_compose_opens_ports_on_this_machine_only_and_pins_its_images() -> None:
     compose = yaml.safe_load((PROJECT / "docker" / "compose.yaml").read_text())
     services = compose["services"]
-    assert {"kafka", "influxdb", "worker"} <= set(services)
+    assert {"kafka", "influxdb", "worker-1", "worker-2"} <= set(services)
     ports = [port for service in services.values() for port in service.get("ports", [])]
     assert [port for port in ports if not port.startswith("127.0.0.1:")] == []
-    images = [service["image"] for service in services.values() if "image" in service]
-    assert [image for image in images if not re.search(r":\d+\.\d+", image)] == []
+    assert [name for name, one in services.items() if not _has_health(one)] == ["topics"]
+    images = {service["image"] for service in services.values()} - {"foreshock"}
+    dockerfile = (PROJECT / "docker" / "Dockerfile").read_text()
+    images |= set(re.findall(r"^ARG BASE=(.*)$", dockerfile, re.M))
+    pinned = re.compile(r"[a-z/]+:\d+\.\d+[\w.-]*@sha256:[0-9a-f]{64}")
+    assert len(images) == 3
+    assert [image for image in images if not pinned.fullmatch(image)] == []
+
+
+def _has_health(service: dict[str, Any]) -> bool:
+    """Whether a service has a health check; our own image brings one along."""
+    if service["image"] == "foreshock":
+        return "healthcheck" not in service
+    return "test" in service["healthcheck"]

@@ -7,7 +7,8 @@
   A shelf that is ended, by hand or by time, is followed by ``updated``, as is a
   ``returned`` alarm: whoever heard nothing of it meanwhile hears of it now.
 - ``feedback`` also reaches the last alarms that are over, by their id.
-- ``out_of_service`` and ``return`` mean the machine, with all its alarms.
+- ``out_of_service`` and ``return`` mean the machine, with all its alarms. A machine
+  that has failed may also return; who feeds the engine gives no estimates meanwhile.
 - ``failure``, ``replacement`` and ``maintenance`` end the machine's own alarms, pending
   ones too. Those of its instruments stay until the instruments are seen to be well.
 """
@@ -162,6 +163,8 @@ def _unshelve(watch: Watch, event: Event, at_ns: int) -> list[Alert]:
 def _leave(watch: Watch, event: Event, at_ns: int) -> list[Alert]:
     watch.service, action = SERVICE.step(watch.service, event.kind)
     watch.hold()
+    if not action:  # a machine that had failed: nothing of it was suppressed
+        return []
     return [
         watch.tell(tracker, action, at_ns, out_of_service=watch.out)
         for tracker in watch.open()
@@ -175,6 +178,11 @@ def _return(watch: Watch, event: Event, at_ns: int) -> list[Alert]:
 
 def _renew(watch: Watch, event: Event, at_ns: int) -> list[Alert]:
     return watch.end_machine_alarms(event.kind, at_ns)
+
+
+def _fail(watch: Watch, event: Event, at_ns: int) -> list[Alert]:
+    watch.service = SERVICE.step(watch.service, event.kind).state
+    return _renew(watch, event, at_ns)
 
 
 def _unknown(watch: Watch, event: Event, at_ns: int) -> list[Alert]:
@@ -191,5 +199,7 @@ _ACTS: dict[str, Callable[[Watch, Event, int], list[Alert]]] = {
     "unshelve": _unshelve,
     "out_of_service": _leave,
     "return": _return,
-    **dict.fromkeys(RENEWING, _renew),
+    "failure": _fail,
+    "replacement": _renew,
+    "maintenance": _renew,
 }

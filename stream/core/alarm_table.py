@@ -22,7 +22,7 @@ NORMAL, PENDING, ACTIVE, CLEARING = "normal", "pending", "active", "clearing"
 ABOVE, BETWEEN, BELOW, DUE, ENDED = "above", "between", "below", "due", "ended"
 CLOSED, UNACKNOWLEDGED, ACKNOWLEDGED = "closed", "unacknowledged", "acknowledged"
 UNSHELVED, SHELVED = "unshelved", "shelved"
-IN_SERVICE, OUT_OF_SERVICE = "in_service", "out_of_service"
+IN_SERVICE, OUT_OF_SERVICE, FAILED = "in_service", "out_of_service", "failed"
 
 OPEN = (ACTIVE, CLEARING)
 """States in which an alarm has been told of and is not over."""
@@ -151,14 +151,20 @@ SHELF = Table(
 
 SERVICE = Table(
     "service",
-    (IN_SERVICE, OUT_OF_SERVICE),
-    ("out_of_service", "return"),
+    (IN_SERVICE, OUT_OF_SERVICE, FAILED),
+    ("out_of_service", "failure", "return"),
     {
         (IN_SERVICE, "out_of_service"): Step(OUT_OF_SERVICE, "suppressed"),
+        (IN_SERVICE, "failure"): Step(FAILED),
+        (OUT_OF_SERVICE, "failure"): Step(OUT_OF_SERVICE),
         (OUT_OF_SERVICE, "return"): Step(IN_SERVICE, "returned"),
+        (FAILED, "out_of_service"): Step(OUT_OF_SERVICE, "suppressed"),
+        # Two people may report one failure.
+        (FAILED, "failure"): Step(FAILED),
+        (FAILED, "return"): Step(IN_SERVICE),
     },
     {
-        (IN_SERVICE, "return"): "the machine is not out of service",
+        (IN_SERVICE, "return"): "the machine is in service",
         (OUT_OF_SERVICE, "out_of_service"): "the machine is out of service already",
     },
 )

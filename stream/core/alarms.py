@@ -77,8 +77,8 @@ class Alarms:
     def push(self, judged: Judged, names: Sequence[str]) -> list[Alert]:
         """Take scores and return what changes, window by window.
 
-        Windows of machines that are out of service, and those without an estimate,
-        hold everything as it is.
+        Windows of machines that are out of service hold everything as it is, and those
+        without an estimate all but alarms of instruments, if they find any at fault.
 
         Args:
             judged: n scores in order of (machine, time); a machine's windows end later
@@ -89,22 +89,22 @@ class Alarms:
             return []
         machine = judged.machine
         self.grow(int(machine[-1]) + 1)
-        given = judged.given & ~self._out[machine]
+        serves = ~self._out[machine]
+        given = judged.given & serves
         since = reasons.follow(
             self.since, machine, judged.time_ns, judged.deviation, given
         )
         level = reasons.levels(self._plan.machine, judged)
-        hot = (level == _ABOVE).any(axis=1)
+        hot = (level == _ABOVE).any(axis=1) & given
         if self._plan.sensor is not None:
-            hot |= judged.faults.any(axis=1)
-        hot &= given
+            hot |= judged.faults.any(axis=1) & serves
         marked = hot | self._busy[machine]
         if not marked.any():
             return []
         # Machines ascend: a window has itself or an earlier one of its machine marked
         # exactly where the highest machine marked so far is its own.
         after = np.maximum.accumulate(np.where(marked, machine, -1)) == machine
-        rows = np.flatnonzero(after & ~self._out[machine])
+        rows = np.flatnonzero(after & serves)
         look = Look(self._plan.kind, judged.take(rows), level[rows], since[rows])
         return self._walk(look, machine[rows], hot[rows], names)
 

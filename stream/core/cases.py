@@ -83,7 +83,7 @@ class Watch:
     @property
     def idle(self) -> bool:
         """Whether nothing has to be remembered of the machine."""
-        return not (self.busy or self.out or self.closed)
+        return self.service == IN_SERVICE and not (self.busy or self.closed)
 
     def open(self) -> list[Tracker]:
         """Return the alarms that have been told of and are not over."""
@@ -93,6 +93,12 @@ class Watch:
         """Let no delay run on until the next window that speaks."""
         for tracker in self.trackers.values():
             tracker.seen = NEVER
+
+    def _hold_unseen(self, at_ns: int) -> None:
+        """Let no delay run on of what a window has not spoken of."""
+        for tracker in self.trackers.values():
+            if tracker.seen != at_ns:
+                tracker.seen = NEVER
 
     def tell(self, tracker: Tracker, event: str, at_ns: int, **changes: Any) -> Alert:
         """Return the next alert of an open alarm, and keep it as told."""
@@ -116,7 +122,7 @@ class Watch:
         told = []
         for key, tracker in list(self.trackers.items()):
             if tracker.of_machine:
-                _, action = ALARM.step(tracker.state, ENDED)
+                tracker.state, action = ALARM.step(tracker.state, ENDED)
                 del self.trackers[key]
                 if action:
                     told.append(self.end(tracker, by, at_ns))
@@ -141,7 +147,11 @@ class Watch:
         return self.tell(tracker, action, at_ns, shelved=None)
 
     def look(self, look: Look, row: int) -> list[Alert]:
-        """Take one window of the machine, in service, and return what follows."""
+        """Take one window of the machine, in service, and return what follows.
+
+        Without an estimate it does not speak of the machine. Of instruments it speaks
+        all the same if it finds a fault: too many of them may be why there is none.
+        """
         at = look.time_ns[row]
         told = self.expire(at)
         back = {alert.id for alert in told}
@@ -149,9 +159,9 @@ class Watch:
             told += self._advance(tracker, BELOW, look, row)
         if look.given[row]:
             told += self._look_at_machine(look, row)
+        if look.given[row] or row in look.faults:
             told += self._look_at_sensors(look, row)
-        else:
-            self.hold()
+        self._hold_unseen(at)
         spoken = {alert.id for alert in told if alert.event == "updated"}
         for tracker in self.open():
             if tracker.told.id in back - spoken:
@@ -164,7 +174,7 @@ class Watch:
             if LEVELS[level] == ABOVE and tracker is None:
                 tracker = Tracker(rule.name, "", rule, look.time_ns[row])
                 self.trackers[rule.name, ""] = tracker
-            if tracker is not None:
+            if tracker is not None and LEVELS[level]:
                 yield from self._advance(tracker, LEVELS[level], look, row)
 
     def _look_at_sensors(self, look: Look, row: int) -> Iterator[Alert]:
@@ -187,9 +197,6 @@ class Watch:
         self, tracker: Tracker, level: str, look: Look, row: int
     ) -> Iterator[Alert]:
         """Take one window into one alarm."""
-        if not level:
-            tracker.seen = NEVER
-            return
         at = look.time_ns[row]
         passed = tracker.pass_time(at)
         action = tracker.take(level, passed)
@@ -276,7 +283,8 @@ class Watch:
     def fall_silent(self, at_ns: int, offset: int) -> list[Alert]:
         """Return the alarm of a machine of which nothing has come since a time."""
         self.hold()
-        if self.out or (NO_DATA, "") in self.trackers:
+        # Of a machine that has a name, but no row yet, nothing can be missed.
+        if self.out or at_ns == NEVER or (NO_DATA, "") in self.trackers:
             return []
         tracker = Tracker(NO_DATA, "", self.plan.silence, at_ns)
         tracker.take(ABOVE, 0)

@@ -13,49 +13,28 @@ its state; training and evaluation run history through the very same steps.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-
 import numpy as np
 
 from stream.core import snapshot
 from stream.core.alarms import Alarms, Judged
-from stream.core.alert import Alert
 from stream.core.decode import Decoded, Decoder
+from stream.core.effects import Effects
 from stream.core.encode import encode
 from stream.core.exact import Rules
 from stream.core.machines import Machines
+from stream.core.outcome import Outcome
 from stream.core.readings import (
     Ints,
     MachineType,
     RawRecord,
     Readings,
-    Reject,
     Tally,
 )
 from stream.core.rows import Rows
 from stream.core.scoring import Scorer, Scores, score
-from stream.core.service import FAILED, IN_SERVICE, Told
+from stream.core.service import IN_SERVICE, Told
 from stream.core.snapshot import BLOCK, TypeState
 from stream.core.windows import Windows
-
-
-@dataclass(slots=True)
-class Outcome:
-    """What a batch came to.
-
-    Attributes:
-        messages: Key and value of each score, in order for each machine.
-        alerts: Changes of alarms, in order for each machine.
-        refused: Events that changed nothing, and why.
-        rejects: Readings for quarantine.
-        tally: How every reading ended.
-    """
-
-    messages: list[tuple[bytes, bytes]] = field(default_factory=list)
-    alerts: list[Alert] = field(default_factory=list)
-    refused: list[str] = field(default_factory=list)
-    rejects: list[Reject] = field(default_factory=list)
-    tally: Tally = field(default_factory=Tally)
 
 
 class Pipeline:
@@ -89,6 +68,7 @@ class Pipeline:
         self.states = [TypeState(kind) for kind in kinds]
         self._decoder = Decoder(kinds, rules, self.machines.lookup, self.machines.admit)
         self._dirty: set[tuple[int, int]] = set()
+        self.effects = Effects(self.states, self.alarms, self.machines, self._touch)
 
     def decode(self, records: Sequence[RawRecord]) -> Decoded:
         """Decode records in offset order; the first half of a batch's way.
@@ -119,19 +99,6 @@ class Pipeline:
             self._score(kind, state.rows.push(mine, outcome.tally), outcome)
         return outcome
 
-    def is_new(self, told: Told) -> bool:
-        """Tell whether an event is on a machine known here and was not taken in yet."""
-        code = self.machines.lookup.get(told.event.machine, -1)
-        if code < 0:
-            return False
-        kind, number = code % len(self.states), code // len(self.states)
-        return self.states[kind].service.is_new(number, told)
-
-    def is_due(self, until_ns: int) -> bool:
-        """Tell whether any event waits that takes effect up to some time."""
-        lines = (line for s in self.states for line in s.service.waiting.values())
-        return any(line[0].time_ns <= until_ns for line in lines)
-
     def take_events(
         self, events: Iterable[Told], until_ns: int, offset: int
     ) -> Outcome:
@@ -144,21 +111,7 @@ class Pipeline:
                 checkpoint has this behind it.
         """
         outcome = Outcome()
-        for told in events:
-            code = self.machines.lookup.get(told.event.machine, -1)
-            if code < 0:
-                continue
-            kind, number = code % len(self.states), code // len(self.states)
-            self._grow(kind, number + 1)
-            service = self.states[kind].service
-            if not service.is_new(number, told):
-                continue
-            self._touch(kind, np.array([number]))
-            service.take(number, told)
-        for kind, state in enumerate(self.states):
-            for number in list(state.service.waiting):
-                if state.rows.applied[number] <= offset:
-                    self._due(kind, number, until_ns, outcome)
+        self.effects.take(events, until_ns, offset, outcome)
         return outcome
 
     def holding_back(self, silent: Sequence[Ints]) -> dict[str, list[str]]:
@@ -198,27 +151,8 @@ class Pipeline:
             quiet = state.rows.holding(machines, offset)
             rows = state.rows.release(machines, offset, outcome.tally)
             self._score(kind, rows, outcome)
-            self._fall_silent(kind, quiet, offset, outcome)
+            self.effects.silence(kind, quiet, offset, outcome)
         return outcome
-
-    def _fall_silent(
-        self, kind: int, machines: Ints, offset: int, outcome: Outcome
-    ) -> None:
-        """Raise an alarm for each machine that nothing comes of while it is in service.
-
-        Args:
-            kind: Position of their type.
-            machines: Their numbers.
-            offset: The partition's position.
-            outcome: Takes the alerts.
-        """
-        state, names = self.states[kind], self.machines.names[kind]
-        for number in machines.tolist():
-            if state.service.state[number] == IN_SERVICE:
-                last = int(state.rows.last[number])
-                outcome.alerts += self.alarms[kind].silent(
-                    number, names[number], last, offset
-                )
 
     def forget(self, silent: Sequence[Ints]) -> int:
         """Let machines go that have been silent for long; returns how many.
@@ -265,7 +199,7 @@ class Pipeline:
         self.alarms[kind].grow(machines)
 
     def _score(self, kind: int, rows: Rows, outcome: Outcome) -> None:
-        for part in self._between_events(kind, rows, outcome):
+        for part in self.effects.between(kind, rows, outcome):
             for windows in windows_of(self.states[kind], part):
                 self._judge(kind, windows, outcome)
 
@@ -276,44 +210,6 @@ class Pipeline:
         scores = score(state.kind, windows, scorer, outcome.tally, out)
         outcome.messages += encode(state.kind, scores, names, scorer, self._source)
         outcome.alerts += self.alarms[kind].push(_judged(scores, scorer), names)
-
-    def _between_events(
-        self, kind: int, rows: Rows, outcome: Outcome
-    ) -> Iterator[Rows]:
-        """Cut rows where events take effect, and let these do so in between."""
-        service = self.states[kind].service
-        while service.waiting and len(rows.machine):
-            before = rows.time_ns < service.next_ns(rows.machine)
-            if before.all():
-                break
-            if before.any():
-                yield rows.take(before)
-            rows = rows.take(~before)
-            first = np.flatnonzero(np.diff(rows.machine, prepend=-1))
-            for at in first.tolist():
-                self._due(kind, int(rows.machine[at]), int(rows.time_ns[at]), outcome)
-        yield rows
-
-    def _due(self, kind: int, number: int, until_ns: int, outcome: Outcome) -> None:
-        """Let a machine's waiting events take effect up to some time."""
-        for told in self.states[kind].service.due(number, until_ns):
-            self._apply(kind, number, told, outcome)
-            self._touch(kind, np.array([number]))
-
-    def _apply(self, kind: int, number: int, told: Told, outcome: Outcome) -> None:
-        """Let an event take effect on its machine."""
-        state, machine, event = self.states[kind], np.array([number]), told.event
-        back = event.kind == "return" and state.service.state[number] == FAILED
-        if back or event.kind == "replacement":
-            state.rings.renew(machine)
-        elif event.kind == "maintenance":
-            state.rings.restart(machine)
-        state.service.apply(number, event.kind)
-        name = self.machines.names[kind][number]
-        acted = self.alarms[kind].act(number, name, event, told.time_ns)
-        outcome.alerts += acted.alerts
-        if acted.refused:
-            outcome.refused.append(f"{event.kind} of {name}: {acted.refused}")
 
     def _touch(self, kind: int, machines: Ints) -> None:
         blocks = np.unique(machines // BLOCK).tolist()

@@ -60,7 +60,8 @@ class Judged:
         contributions: (n, sensors) share of each sensor in the anomaly, 0..1.
         deviation: (n, sensors) sigma against the machine's own normal; NaN is unknown.
         faults: (n, sensors) positions in `readings.FAULTS`.
-        given: (n,) whether there is an estimate; where not, alarms hold.
+        given: (n,) whether there is an estimate; where not, alarms hold, but for those
+            of instruments where any is found at fault.
         model: Name and version of the model.
     """
 

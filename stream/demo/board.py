@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
@@ -36,6 +37,24 @@ class Score(msgspec.Struct):
     why: str | None
     model: dict[str, Any]
     faults: dict[str, str] = {}
+
+    def life(self) -> str:
+        """The remaining life in hours, most likely and from to; empty without."""
+        if self.rul is None:
+            return ""
+        cap = float(self.model.get("cap", math.inf))
+        ends = (self.rul.p50, self.rul.p05, self.rul.p95)
+        mid, low, high = (_hours(value, cap) for value in ends)
+        return f"{mid} h [{low}, {high}]"
+
+    def rarity(self) -> str:
+        """The anomaly in false alarms per machine-month: small is strange."""
+        rate = self.anomaly
+        if rate is None:
+            return ""
+        return (
+            "<0.001" if rate < 0.001 else f"{rate:.2g}" if rate < 10 else f"{rate:.0f}"
+        )
 
 
 @dataclass(slots=True)
@@ -97,6 +116,24 @@ class Machine:
         if shares and self.state == "watch":
             return max(shares, key=lambda name: shares[name]), None
         return "", None
+
+
+@dataclass(frozen=True)
+class Played:
+    """What a run took.
+
+    Attributes:
+        readings: That were sent.
+        busy_s: From the first to the last, without pauses, in s.
+    """
+
+    readings: int
+    busy_s: float
+
+    @property
+    def per_second(self) -> float:
+        """Readings per second, from JSON to alerts."""
+        return self.readings / self.busy_s if self.busy_s > 0 else 0.0
 
 
 class Board:
@@ -169,6 +206,10 @@ class Board:
     def count(self) -> Counter[str]:
         """How many machines are in each state."""
         return Counter(machine.state for machine in self.machines.values())
+
+
+def _hours(hours: float, cap: float) -> str:
+    return f">{cap:.0f}" if hours >= cap * (1 - 1e-6) else f"{hours:.0f}"
 
 
 def _number(value: float | None) -> float:

@@ -9,7 +9,7 @@ from types import TracebackType
 from typing import Protocol, Self
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
 from stream.demo.glyphs import spark
 from stream.demo.phrases import Phrases
@@ -61,6 +61,7 @@ class Learning:
         self._say = say
         self._bars: Progress | None = None
         self._tasks: dict[str, TaskID] = {}
+        self._waiting: TaskID | None = None
 
     def __enter__(self) -> Self:
         """Begin to show."""
@@ -68,7 +69,7 @@ class Learning:
             columns = [
                 TextColumn("  {task.description}"),
                 BarColumn(bar_width=24),
-                TextColumn("{task.completed:.0f}/{task.total:.0f}"),
+                MofNCompleteColumn(),
                 TimeElapsedColumn(),
                 TextColumn("{task.fields[told]}"),
             ]
@@ -78,6 +79,9 @@ class Learning:
                 console=self._console,
             )
             self._bars.start()
+            self._waiting = self._bars.add_task(
+                self._say("stage.preparing"), total=None, told=""
+            )
         return self
 
     def __exit__(
@@ -110,16 +114,24 @@ class Learning:
 
     def _begin(self, name: str, stage: Stage) -> None:
         if self._bars is not None:
+            if self._waiting is not None:
+                self._bars.remove_task(self._waiting)
+                self._waiting = None
             self._tasks[name] = self._bars.add_task(
                 stage.title, total=stage.total, told=""
             )
 
     def _show(self, step: Step, stage: Stage) -> None:
         if self._bars is not None:
-            curve = spark(stage.loss, max(len(stage.loss), 1), 0.0, max(stage.loss, default=1.0))
+            curve = spark(
+                stage.loss, max(len(stage.loss), 1), 0.0, max(stage.loss, default=1.0)
+            )
             told = f"{curve}  {self._losses(stage)}" if stage.loss else ""
             self._bars.update(
-                self._tasks[step.stage], completed=step.done, total=step.total, told=told
+                self._tasks[step.stage],
+                completed=step.done,
+                total=step.total,
+                told=told,
             )
         elif step.done and step.done % 5 == 0:
             text = f"  {stage.title}, {step.done}/{step.total}: {self._losses(stage)}"

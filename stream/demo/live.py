@@ -25,6 +25,7 @@ from connectors.faust_run import serve
 from connectors.memory_log import Log, drop_log, open_log
 from stream.core.alert import Event
 from stream.core.scoring import Scorer
+from stream.demo.board import Played
 from stream.demo.fleet import Fleet, time_of
 from stream.errors import OutsideError
 from stream.replay import Reading, Selection, readings
@@ -41,8 +42,8 @@ _LOOK_S = 0.001
 _STOP_WITHIN_S = 20.0
 
 
-class Interrupted(Exception):
-    """The user has asked to stop."""
+class _Interrupted(Exception):
+    """The user has asked to stop; travels through asyncio, unlike the real one."""
 
 
 class Watcher(Protocol):
@@ -65,24 +66,6 @@ class Watcher(Protocol):
             sent: Readings so far.
             busy_s: What they took, without pauses.
         """
-
-
-@dataclass(frozen=True)
-class Played:
-    """What a run took.
-
-    Attributes:
-        readings: That were sent.
-        busy_s: From the first to the last, without pauses, in s.
-    """
-
-    readings: int
-    busy_s: float
-
-    @property
-    def per_second(self) -> float:
-        """Readings per second, from JSON to alerts."""
-        return self.readings / self.busy_s if self.busy_s > 0 else 0.0
 
 
 @dataclass(frozen=True, order=True)
@@ -129,7 +112,7 @@ def play(
         pace_s: The whole takes at least so long, in s, evenly; 0 is flat out.
 
     Raises:
-        Interrupted: By the user.
+        KeyboardInterrupt: The user has asked to stop, and the agent has stopped.
         OutsideError: The agent has stopped by itself.
     """
     partitions = settings.topics.partitions
@@ -141,11 +124,13 @@ def play(
     try:
         bus = memory_bus(name, partitions)
         return asyncio.run(_play(fleet, settings, scorers, watcher, pace_s, log, bus))
+    except _Interrupted:
+        raise KeyboardInterrupt from None
     finally:
         drop_log(name)
 
 
-async def _play(  # noqa: PLR0913, PLR0917 - as above, and the log
+async def _play(
     fleet: Fleet,
     settings: Settings,
     scorers: Sequence[Scorer],
@@ -184,7 +169,7 @@ async def _play(  # noqa: PLR0913, PLR0917 - as above, and the log
 class _Player:
     """Writes a fleet to the log, step by step, and sees that each has been taken in."""
 
-    def __init__(  # noqa: PLR0913, PLR0917 - the parts of one run
+    def __init__(
         self,
         fleet: Fleet,
         settings: Settings,
@@ -276,7 +261,7 @@ class _Player:
 
     def _check(self) -> None:
         if self._stop.is_set():
-            raise Interrupted
+            raise _Interrupted
         if self._server.done():
             raise OutsideError("the scoring agent has stopped by itself")
 

@@ -5,6 +5,9 @@ Alerts themselves are told by the worker; see `stream.worker.words`.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 # Full-width punctuation is what Chinese text is written with.
 # ruff: noqa: RUF001
 
@@ -21,14 +24,19 @@ EN = {
     "signal.failing": "{machine}, {sensor}: {mechanism}, fails at the right edge",
     "signal.healthy": "{machine}, {sensor}: healthy, only the load changes",
     "signal.spare": "{machine}, {sensor}: a spare, stands and starts",
-    "signal.fault": "{machine}, {sensor}: the sensor is at fault ({kind}), not the pump",
+    "signal.fault": "{machine}, {sensor}: the sensor is {kind}, not the pump",
     "days": "{days:.0f} days",
     "training": "Training: two networks for risk and remaining life, one for anomalies",
+    "stage.preparing": "simulating and reading the training fleet",
     "stage.fold": "risk and life, network {n} of {of}",
     "stage.autoencoder": "anomaly network",
     "loss": "loss {loss:.3f}",
     "held_out": "held-out {held_out:.3f}",
     "trained": "trained in {seconds:.0f} s on {windows:,} windows of {machines} lives",
+    "run": (
+        "seed {seed}: {foreseen} of {foreseeable} foreseen, {false} false alarms,"
+        " {named} of {faults} sensor faults named, {rate:,.0f} readings/s"
+    ),
     "reused": "models of the last run: {path}",
     "streaming": "{machines} pumps through the scoring agent, over a log in memory",
     "comparing": "comparing with fixed limits and PCA at as many false alarms",
@@ -69,7 +77,9 @@ EN = {
     "sum.sudden": "No warning",
     "sum.sudden.value": "{machine}: failed without a sign in any sensor",
     "sum.false": "False alarms",
-    "sum.false.value": "{count} in {months:.1f} healthy machine-months ({rate:.2f} each)",
+    "sum.false.value": (
+        "{count} in {months:.1f} healthy machine-months, {rate:.2f} in each"
+    ),
     "sum.driving": "Right reason",
     "sum.driving.value": "{named} of {asked} true alarms name the driving sensor first"
     " or second",
@@ -77,7 +87,9 @@ EN = {
     "sum.faults.value": "{named} of {of}",
     "sum.faults.missed": "not: {kinds}",
     "sum.baselines": "For comparison",
-    "sum.baselines.value": "{name}: {foreseen} of {foreseeable} at {false} false alarms",
+    "sum.baselines.value": (
+        "{name}: {foreseen} of {foreseeable} at {false} false alarms"
+    ),
     "baseline.fixed limits": "best fixed limits",
     "baseline.pca": "PCA",
     "sum.rate": "Speed",
@@ -89,8 +101,9 @@ EN = {
     "next.seeds": "five fleets, in figures",
     "next.own": "a plant of your own: start from this file",
     "report.signals": "Signals",
-    "report.signals.note": "Signals as the simulation makes them; it alone knows what is"
-    " behind them.",
+    "report.signals.note": (
+        "Signals as the simulation makes them; it alone knows what is behind them."
+    ),
     "report.failures": "Failures",
     "report.failures.note": "Risk of failure within {horizon:.0f} h, as scored in real"
     " time. Shaded: when an alarm counts as foreseeing the failure, {early:.0f} to"
@@ -99,17 +112,23 @@ EN = {
     "report.healthy.note": "The same scale. Orange: alarm raised, here always a false"
     " one. Grey bands: a sensor at fault.",
     "report.training": "Training",
-    "report.training.note": "Loss by epoch; on machines that the network does not see in"
-    " training it tells when to stop.",
+    "report.training.note": (
+        "Loss by epoch. That on machines that the network does not learn from tells"
+        " when to stop."
+    ),
     "report.faults": "Broken sensors",
     "report.machines": "Machines at the end",
     "report.alerts": "Alerts",
     "report.alerts.note": "All that were raised, in the words that technicians get.",
     "report.baselines": "Is it hard?",
-    "report.baselines.note": "Fixed limits for each sensor and PCA, each at its best way"
-    " of setting limits, its best delay, and at as many false alarms. Both may even"
-    " choose these by looking at this very run, and are spared the broken sensors.",
+    "report.baselines.note": (
+        "Fixed limits for each sensor and PCA, each at its best way of setting limits,"
+        " its best delay, and at as many false alarms. Both may even choose these by"
+        " looking at this very run, and are spared the broken sensors."
+    ),
     "report.parameters": "Parameters of the simulation",
+    "report.day": "day",
+    "report.hours": "hours to the failure",
     "report.rate": "Readings per second",
     "report.delay": "after {rows} rows",
     "report.loss": "training",
@@ -160,11 +179,16 @@ ZH = {
     "signal.fault": "{machine}，{sensor}：传感器失灵（{kind}），泵本身正常",
     "days": "{days:.0f} 天",
     "training": "训练：两个风险与寿命网络，一个异常网络",
+    "stage.preparing": "模拟并读取训练用的泵",
     "stage.fold": "风险与寿命，第 {n} 个网络，共 {of} 个",
     "stage.autoencoder": "异常网络",
     "loss": "损失 {loss:.3f}",
     "held_out": "留出 {held_out:.3f}",
     "trained": "训练用时 {seconds:.0f} 秒，{machines} 段寿命的 {windows:,} 个窗口",
+    "run": (
+        "种子 {seed}：{foreseeable} 次中预见 {foreseen} 次，误报 {false} 次，"
+        "识别传感器故障 {named}/{faults} 个，每秒 {rate:,.0f} 条读数"
+    ),
     "reused": "沿用上次训练的模型：{path}",
     "streaming": "{machines} 台泵的读数经内存日志送入评分程序",
     "comparing": "与固定限值和 PCA 比较（误报数相同）",
@@ -226,8 +250,10 @@ ZH = {
     "report.signals": "信号",
     "report.signals.note": "模拟产生的信号；背后的真相只有模拟程序知道。",
     "report.failures": "故障",
-    "report.failures.note": "实时评出的 {horizon:.0f} 小时内故障风险。阴影：报警算作预见"
-    "故障的时段，即故障前 {early:.0f} 至 {late:.0f} 小时。橙线：报警；红线：故障。",
+    "report.failures.note": (
+        "实时评出的 {horizon:.0f} 小时内故障风险。阴影：报警算作预见故障的时段，"
+        "即故障前 {early:.0f} 至 {late:.0f} 小时。橙线：报警；红线：故障。"
+    ),
     "report.healthy": "未发生故障的设备",
     "report.healthy.note": "相同刻度。橙线：报警，此处均为误报；灰带：传感器失灵。",
     "report.training": "训练",
@@ -237,9 +263,13 @@ ZH = {
     "report.alerts": "报警",
     "report.alerts.note": "全部报警，即技术人员收到的原文。",
     "report.baselines": "难吗？",
-    "report.baselines.note": "逐个传感器的固定限值与 PCA，各取最佳的限值方法和延时，误报"
-    "数相同；它们甚至可以看着这次运行来挑选，失灵的传感器也替它们排除了。",
+    "report.baselines.note": (
+        "逐个传感器的固定限值与 PCA，各取最佳的限值方法和延时，误报数相同；"
+        "它们甚至可以看着这次运行来挑选，失灵的传感器也替它们排除了。"
+    ),
     "report.parameters": "模拟参数",
+    "report.day": "天",
+    "report.hours": "距故障的小时数",
     "report.rate": "每秒读数",
     "report.delay": "持续 {rows} 行后",
     "report.loss": "训练",
@@ -288,7 +318,7 @@ class Phrases:
     """
 
     def __init__(
-        self, language: str = "en", labels: dict[str, dict[str, str]] | None = None
+        self, language: str = "en", labels: Mapping[str, Mapping[Any, str]] | None = None
     ) -> None:
         """Take a language."""
         self.language = language
@@ -305,7 +335,7 @@ class Phrases:
 
     def label(self, sensor: str) -> str:
         """What people call a sensor."""
-        return self._labels.get(sensor, {}).get(self.language, sensor.replace("_", " "))
+        return self._labels.get(sensor, {}).get(self.language) or sensor.replace("_", " ")
 
     def known(self, group: str, name: str) -> str:
         """The phrase of a name in a group, or the name as it is."""

@@ -6,14 +6,13 @@ import base64
 import io
 import warnings
 from collections.abc import Sequence
-from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import matplotlib as mpl
 import numpy as np
 from matplotlib.backends.backend_svg import FigureCanvasSVG
-from matplotlib.dates import AutoDateFormatter, AutoDateLocator, ConciseDateFormatter
 from matplotlib.figure import Figure
+from numpy.typing import ArrayLike, NDArray
 
 from stream.core.alert import Alert
 from stream.demo.board import Machine
@@ -29,29 +28,32 @@ if TYPE_CHECKING:
 
 BLUE, GREY, RED, ORANGE, GREEN = "#1f5fa8", "#8a8f98", "#b3261e", "#e07b00", "#dcefdc"
 _BEFORE_H, _AFTER_H = 240, 36
-_STYLE = {
+_DAY_NS = 24 * HOUR_NS
+_SILENCE_NS = 6 * HOUR_NS
+_STYLE: Any = {
     # Letters stay letters: the browser has fonts for every language.
     "svg.fonttype": "none",
     "svg.hashsalt": "foreshock",
     "font.family": "sans-serif",
     "font.size": 9,
-    "axes.titlesize": 9.5,
-    "axes.titlelocation": "left",
 }
 
 
-def signals(found: Sequence[Signal], say: Phrases) -> str:
+def signals(fleet: Fleet, found: Sequence[Signal], say: Phrases) -> str:
     """The four signals that the demo begins with."""
     figure, axes = _grid(len(found), 2, 2.1)
     for ax, signal in zip(axes, found, strict=True):
-        ax.plot(_dates(signal.time_ns), signal.values, color=BLUE, lw=0.6)
+        ax.plot(_days(signal.time_ns, fleet), signal.values, color=BLUE, lw=0.6)
         unit = signal.unit.replace("Cel", "°C").strip("{}")
-        ax.set(title=signal.title(say), ylabel=unit)
+        _title(ax, signal.title(say))
+        ax.set_ylabel(unit)
         begin, end = signal.mark_ns
         if end > begin:
-            ax.axvspan(_date(begin), _date(end), color=GREY, alpha=0.25, lw=0)
+            ax.axvspan(*_span(begin, end, fleet), color=GREY, alpha=0.25, lw=0)
         elif end:
-            ax.axvline(_date(end), color=RED, lw=1.5)
+            ax.axvline(float(_days(end, fleet)), color=RED, lw=1.5)
+    for ax in axes[-2:]:
+        ax.set_xlabel(say("report.day"))
     return _uri(figure)
 
 
@@ -78,24 +80,18 @@ def failures(
                 ax.axvline(_hours(when, at), color=ORANGE, lw=1.6)
         ax.axvline(0, color=RED, lw=1.6)
         lead = outcome.lead_s
-        verdict = (
-            f"-{lead / 3600:.0f} h" if lead is not None else say(outcome.verdict)
-        )
+        verdict = f"-{lead / 3600:.0f} h" if lead is not None else say(outcome.verdict)
         mechanism = say.known("mechanism", failure.mechanism)
-        ax.set(
-            title=f"{failure.machine}  {mechanism}  {verdict}",
-            ylim=(0, 1),
-            xlim=(-_BEFORE_H, _AFTER_H),
-        )
-        if lead is None:
-            ax.title.set_color(RED)
+        colour = RED if outcome.verdict == "missed" else "black"
+        _title(ax, f"{failure.machine}: {mechanism}, {verdict}", colour)
+        ax.set(ylim=(0, 1), xlim=(-_BEFORE_H, _AFTER_H))
     for ax in axes[-3:]:
-        ax.set_xlabel("h")
+        ax.set_xlabel(say("report.hours"))
     return _uri(figure)
 
 
 def healthy(
-    fleet: Fleet, machines: dict[str, Machine], alerts: Sequence[Alert]
+    fleet: Fleet, machines: dict[str, Machine], alerts: Sequence[Alert], say: Phrases
 ) -> str:
     """Risk of the machines that did not fail, with alarms and broken sensors."""
     failed = {failure.machine for failure in fleet.failures}
@@ -105,15 +101,16 @@ def healthy(
         machine = machines[name]
         for fault in fleet.faults:
             if fault.machine == name:
-                span = _date(fault.from_ns), _date(fault.to_ns)
+                span = _span(fault.from_ns, fault.to_ns, fleet)
                 ax.axvspan(*span, color=GREY, alpha=0.3, lw=0)
         times = np.array(machine.times, np.int64)
-        ax.plot(_dates(times), machine.risk, color=BLUE, lw=0.9)
+        ax.plot(_days(times, fleet), _gaps(times, machine.risk), color=BLUE, lw=0.9)
         for alert in _raised(alerts, name):
-            ax.axvline(_date(time_of(alert.time)), color=ORANGE, lw=1.6)
-        ax.set(
-            title=name, ylim=(0, 1), xlim=(_date(fleet.start_ns), _date(fleet.end_ns))
-        )
+            ax.axvline(float(_days(time_of(alert.time), fleet)), color=ORANGE, lw=1.6)
+        _title(ax, name)
+        ax.set(ylim=(0, 1), xlim=_span(fleet.start_ns, fleet.end_ns, fleet))
+    for ax in axes[-2:]:
+        ax.set_xlabel(say("report.day"))
     return _uri(figure)
 
 
@@ -124,7 +121,7 @@ def training(stages: Sequence[Stage], say: Phrases) -> str:
         epochs = np.arange(1, len(stage.loss) + 1)
         ax.plot(epochs, stage.loss, color=GREY, lw=1.2, label=say("report.loss"))
         ax.plot(epochs, stage.held_out, color=BLUE, lw=1.6, label=say("report.held"))
-        ax.set(title=stage.title)
+        _title(ax, stage.title)
         ax.legend(frameon=False)
     return _uri(figure)
 
@@ -133,7 +130,19 @@ def _risk(ax: Axes, machine: Machine, span: tuple[int, int], at_ns: int) -> None
     times = np.array(machine.times, np.int64)
     here = (times >= span[0]) & (times <= span[1])
     x = (times[here] - at_ns) / HOUR_NS
-    ax.plot(x, np.array(machine.risk)[here], color=BLUE, lw=1.2)
+    risk = _gaps(times, machine.risk)[here]
+    ax.plot(x, risk, color=BLUE, lw=1.2)
+
+
+def _gaps(time_ns: NDArray[np.int64], values: Sequence[float]) -> NDArray[np.float64]:
+    """Values with a break in the line after every long silence."""
+    found = np.array(values, np.float64)
+    found[1:][np.diff(time_ns) > _SILENCE_NS] = np.nan
+    return found
+
+
+def _title(ax: Axes, text: str, colour: str = "black") -> None:
+    ax.set_title(text, loc="left", fontsize=9.5, color=colour)
 
 
 def _raised(alerts: Sequence[Alert], machine: str) -> list[Alert]:
@@ -150,12 +159,14 @@ def _hours(time_ns: int, at_ns: int) -> float:
     return (time_ns - at_ns) / HOUR_NS
 
 
-def _date(time_ns: int) -> datetime:
-    return datetime.fromtimestamp(time_ns / 1e9, UTC)
+def _days(time_ns: ArrayLike, fleet: Fleet) -> NDArray[np.float64]:
+    """Days since the fleet's beginning."""
+    return (np.asarray(time_ns, np.int64) - fleet.start_ns) / _DAY_NS
 
 
-def _dates(time_ns: Sequence[int] | np.ndarray[tuple[int], np.dtype[np.int64]]) -> list[datetime]:
-    return [_date(int(time)) for time in time_ns]
+def _span(begin_ns: int, end_ns: int, fleet: Fleet) -> tuple[float, float]:
+    begin, end = _days([begin_ns, end_ns], fleet).tolist()
+    return begin, end
 
 
 def _grid(count: int, columns: int, height: float) -> tuple[Figure, list[Axes]]:
@@ -172,11 +183,6 @@ def _grid(count: int, columns: int, height: float) -> tuple[Figure, list[Axes]]:
 
 
 def _uri(figure: Figure) -> str:
-    for ax in figure.axes:
-        if isinstance(ax.xaxis.get_major_formatter(), AutoDateFormatter):
-            locator = AutoDateLocator(minticks=3, maxticks=7)
-            ax.xaxis.set_major_locator(locator)
-            ax.xaxis.set_major_formatter(ConciseDateFormatter(locator))
     text = io.StringIO()
     with warnings.catch_warnings(), mpl.rc_context(_STYLE):
         # Letters that our measuring font lacks are the browser's business.

@@ -64,11 +64,11 @@ def render(page: Page, say: Phrases) -> str:
         horizon=horizon,
         early=EARLIEST * horizon,
         late=LATEST * horizon,
-        signals=plots.signals(page.signals, say),
+        signals=plots.signals(fleet, page.signals, say),
         failures=plots.failures(
             summary.outcomes, board.machines, board.alerts, horizon, say
         ),
-        healthy=plots.healthy(fleet, board.machines, board.alerts),
+        healthy=plots.healthy(fleet, board.machines, board.alerts, say),
         training=plots.training(page.stages, say) if page.stages else "",
         outcomes=_outcomes(summary, say),
         faults=_faults(page, say),
@@ -164,11 +164,9 @@ def _machines(board: Board, say: Phrases) -> list[dict[str, str]]:
         }
         if score is not None and given:
             row["health"] = f"{score.health:.0f}"
-            row["anomaly"] = f"{score.anomaly:.3g}"
-            if score.risk is not None and score.rul is not None:
+            row["anomaly"], row["life"] = score.rarity(), score.life()
+            if score.risk is not None:
                 row["risk"] = f"{100 * score.risk:.0f} %"
-                rul = score.rul
-                row["life"] = f"{rul.p50:.0f} h [{rul.p05:.0f}, {rul.p95:.0f}]"
         found.append(row)
     return found
 

@@ -36,9 +36,12 @@ _COLOUR = {
     "standby": "dim",
     "waiting": "dim",
 }
-_WIDE, _MIDDLE = 110, 84
+_WIDE, _MIDDLE, _NARROW = 110, 94, 76
+"""Widths from which the trend, the anomaly, and the top reason are shown."""
+
+_TALL = 32
 _TREND_NS = 5 * _DAY_NS
-_AROUND = 8
+_AROUND = 5
 """Lines of the live view that are neither machines nor alerts."""
 
 
@@ -168,10 +171,11 @@ class View:
     def picture(self) -> RenderableType:
         """The live view, as large as the console."""
         height = self._console.height
-        alerts = max(2, min(6, (height - _AROUND) // 4))
-        room = max(3, height - _AROUND - 2 * alerts)
+        tall = height >= _TALL
+        alerts, lines = (5, 2) if tall else (3, 1)
+        room = max(3, height - _AROUND - alerts * lines)
         return Group(
-            self._header(), self._machines(room), *self._last(alerts, height), ""
+            self._header(), self._machines(room), *self._last(alerts, lines), ""
         )
 
     def _line(self, text: str) -> None:
@@ -221,7 +225,7 @@ class View:
         columns = ["machine", "state", "health", "risk", "life"]
         columns += ["anomaly"] if width >= _MIDDLE else []
         columns += ["trend"] if width >= _WIDE else []
-        columns += ["reason"] if width >= _MIDDLE else []
+        columns += ["reason"] if width >= _NARROW else []
         for name in columns:
             right = name in {"risk", "life", "anomaly"}
             table.add_column(
@@ -239,7 +243,9 @@ class View:
         states = ", ".join(
             f"{hidden.count(s)} {say(f'state.{s}')}" for s in STATES if s in hidden
         )
-        return Group(table, Text(say("hidden", count=len(hidden), states=states), "dim"))
+        return Group(
+            table, Text(say("hidden", count=len(hidden), states=states), "dim")
+        )
 
     def _cells(self, machine: Machine, width: int) -> dict[str, Text]:
         score, state = machine.score, machine.state
@@ -260,12 +266,10 @@ class View:
         cells["health"] = Text.assemble(
             (bar(health / 100, width), f"{tone} on grey15"), f" {health:3.0f}"
         )
-        cells["anomaly"] = Text(_rate(score.anomaly))
-        if score.risk is not None and score.rul is not None:
+        cells["anomaly"] = Text(score.rarity())
+        if score.risk is not None:
             cells["risk"] = Text(f"{100 * score.risk:.0f} %", _tone(score.risk))
-            cap = float(score.model.get("cap", np.inf))
-            ends = [_hours(x, cap) for x in (score.rul.p50, score.rul.p05, score.rul.p95)]
-            cells["life"] = Text(f"{ends[0]} h [{ends[1]}, {ends[2]}]")
+            cells["life"] = Text(score.life())
         return cells
 
     def _trend(self, machine: Machine) -> Text:
@@ -283,22 +287,23 @@ class View:
         sensor, sigma = machine.reason()
         if not sensor:
             return Text("")
-        told = "" if sigma is None else f" {sigma:+.1f}σ"
+        told = "" if sigma is None else f" {sigma:+.1f} sigma"
         return Text(self._say.label(sensor) + told)
 
-    def _last(self, count: int, height: int) -> list[RenderableType]:
-        say, width = self._say, self._console.width
-        told = [a for a in self._board.alerts if a.event == "raised"]
+    def _last(self, count: int, lines: int) -> list[RenderableType]:
+        say, board = self._say, self._board
+        told = board.raised()[-count:]
         found: list[RenderableType] = [Text(say("alerts"), "dim")]
         if not told:
             found.append(Text(say("no_alerts"), "dim"))
-        for alert in reversed(told[-count:]):
+        for alert in reversed(told):
             colour = _COLOUR["alarm" if alert.subject == "machine" else "sensor"]
-            text = Text.assemble((f"{_at(alert.time)} ", "dim"), (alert.message, colour))
-            if height < 30:
-                text.truncate(width - 1, overflow="ellipsis")
-            else:
-                text.truncate(2 * width - 12, overflow="ellipsis")
+            over = alert.id not in board.machines[alert.machine].open
+            # Words break lines, which leaves some of each line empty.
+            room = lines * self._console.width - 12 * (lines - 1) - 1
+            text = Text(f"{_at(alert.time)} {alert.message}", "dim" if over else "")
+            text.highlight_words([alert.machine], "dim" if over else colour)
+            text.truncate(room, overflow="ellipsis")
             found.append(text)
         return found
 
@@ -349,17 +354,6 @@ def _urgency(machine: Machine) -> tuple[int, float]:
 
 def _tone(risk: float) -> str:
     return "red" if risk >= 0.5 else "yellow" if risk >= 0.2 else ""
-
-
-def _hours(hours: float, cap: float) -> str:
-    return f">{cap:.0f}" if hours >= cap * (1 - 1e-6) else f"{hours:.0f}"
-
-
-def _rate(rate: float | None) -> str:
-    """False alarms per machine-month: small is strange."""
-    if rate is None:
-        return "-"
-    return "<0.001" if rate < 0.001 else f"{rate:.2g}" if rate < 10 else f"{rate:.0f}"
 
 
 def _at(time: str) -> str:

@@ -12,6 +12,7 @@ from stream.demo.phrases import Phrases
 
 _DAY_NS = 86_400 * 10**9
 _SHOWN_NS = 14 * _DAY_NS
+_SOUND_NS = 10 * _DAY_NS
 _MECHANISM = "bearing_wear"
 _LIKE_A_FAULT = "motor_temperature"
 _STANDING = "current"
@@ -75,16 +76,16 @@ def chosen(fleet: Fleet) -> list[Signal]:
                 span, mark,
             )
         )  # fmt: skip
-    troubled = {f.machine for f in fleet.failures} | {f.machine for f in fleet.faults}
-    quiet = [m for m in fleet.machines if m not in troubled]
+    failed = {f.machine for f in fleet.failures}
+    sound = [m for m in fleet.machines if m not in failed]
     spares = dict(zip(fleet.machines, fleet.spares.tolist(), strict=True))
-    middle = (fleet.start_ns + fleet.end_ns) // 2
-    span = (middle - _SHOWN_NS // 2, middle + _SHOWN_NS // 2)
+    # Instruments are sound in the first days.
+    span = (fleet.start_ns, fleet.start_ns + _SOUND_NS)
     for kind, sensor, spare in (
         ("healthy", _LIKE_A_FAULT, False),
         ("spare", _STANDING, True),
     ):
-        names = [m for m in quiet if spares[m] == spare]
+        names = [m for m in sound if spares[m] == spare]
         if names:
             found.append(_signal(fleet, kind, names[0], sensor, "", span))
     if fleet.faults:
@@ -100,7 +101,7 @@ def _faulty(fleet: Fleet, faults: tuple[SensorFault, ...]) -> Signal:
     return _signal(fleet, "fault", fault.machine, fault.sensor, fault.kind, span, mark)
 
 
-def _signal(  # noqa: PLR0913, PLR0917 - the parts of a signal
+def _signal(
     fleet: Fleet,
     kind: str,
     machine: str,

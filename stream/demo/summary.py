@@ -10,9 +10,9 @@ import numpy as np
 
 from stream.core.alert import Alert
 from stream.demo.baselines import Baseline
+from stream.demo.board import Played
 from stream.demo.fleet import Failure, Fleet, iso, time_of
 from stream.demo.judge import EARLIEST, HOUR_NS, LATEST, Verdict, judge
-from stream.demo.live import Played
 from stream.demo.phrases import Phrases
 
 _MEANS = (
@@ -198,15 +198,14 @@ def summarise(
     played: Played,
     seed: int,
     horizon_h: float,
-    trained_s: float | None = None,
 ) -> Summary:
-    """Judge a run, without baselines."""
+    """Judge a run, without baselines and training."""
     return Summary(
         seed=seed,
         verdict=judge(fleet, alerts, horizon_h),
         outcomes=outcomes(fleet, alerts, horizon_h),
         played=played,
-        trained_s=trained_s,
+        trained_s=None,
         baselines=(),
         alerts=len(alerts),
         horizon_h=horizon_h,

@@ -17,6 +17,7 @@ import msgspec
 from stream.core.alert import Alert
 from stream.core.event_time import TimeRule, parse
 from stream.worker.bus import Headers
+from stream.worker.catalogue import Labels
 from stream.worker.settings import Settings
 from stream.worker.words import sentence
 

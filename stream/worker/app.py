@@ -12,6 +12,7 @@ import os
 import random
 import signal
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Protocol
 
 import faust
@@ -23,6 +24,7 @@ from stream.core.scoring import Scorer
 from stream.errors import OutsideError, UserError
 from stream.worker import log
 from stream.worker.access import access_of
+from stream.worker.alive import keep
 from stream.worker.archive import ArchiveRole, Sink
 from stream.worker.buses import Bus, kafka_bus
 from stream.worker.notify import NotifyRole
@@ -40,12 +42,13 @@ class Role(Protocol):
     app: faust.App
 
 
-def run(settings: Settings, roles: Sequence[str]) -> int:
+def run(settings: Settings, roles: Sequence[str], alive: Path | None = None) -> int:
     """Run roles until SIGTERM or SIGINT; returns the process's exit code.
 
     Args:
         settings: The plant's.
         roles: Of ``score``, ``archive``, ``repartition`` and ``notify``.
+        alive: A file to touch while there is progress.
 
     Raises:
         UserError: if topics or bundles do not fit the settings.
@@ -62,7 +65,7 @@ def run(settings: Settings, roles: Sequence[str]) -> int:
     bus = kafka_bus(settings, access)
     asyncio.run(check_topics(settings, bus, roles))
     scorers = _scorers(settings) if "score" in roles else []
-    code = asyncio.run(_serve(settings, bus, roles, scorers))
+    code = asyncio.run(_serve(settings, bus, roles, scorers, alive))
     _log.info("stopped", code=code)
     if code:
         # A service of Faust that hangs must not keep a dead worker alive.
@@ -75,11 +78,25 @@ def _leave(*_: object) -> None:
 
 
 async def _serve(
-    settings: Settings, bus: Bus, roles: Sequence[str], scorers: Sequence[Scorer]
+    settings: Settings,
+    bus: Bus,
+    roles: Sequence[str],
+    scorers: Sequence[Scorer],
+    alive: Path | None,
 ) -> int:
     running = make_roles(roles, settings, bus, scorers)
     _log.info("starting", roles=list(roles), brokers=list(settings.kafka.brokers))
-    return await serve(*(role.app for role in running))
+    if alive is None:
+        return await serve(*(role.app for role in running))
+    try:
+        alive.touch()
+    except OSError as error:
+        raise UserError(f"{alive}: expected a file to touch: {error}") from error
+    touching = asyncio.create_task(keep(alive, running, settings.state.interval_s))
+    try:
+        return await serve(*(role.app for role in running))
+    finally:
+        touching.cancel()
 
 
 def make_roles(

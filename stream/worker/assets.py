@@ -18,6 +18,7 @@ from collections.abc import Callable
 import structlog
 
 from stream.core.readings import RawRecord
+from stream.errors import UserError
 from stream.worker.bus import TopicReader
 from stream.worker.settings import Settings
 from stream.worker.settings_assets import Asset, read_entry, read_register
@@ -74,10 +75,20 @@ class Assets:
         await self._ready.wait()
 
     async def follow(self, reader: TopicReader) -> None:
-        """Follow the topic for ever; return at once where there is none."""
+        """Follow the topic for ever; return at once where none is to be followed.
+
+        Raises:
+            UserError: There is no such topic.
+        """
         if not self._settings.assets.topic:
             return
-        count = await reader.partitions(self._settings.topics.machines)
+        topic = self._settings.topics.machines
+        count = await reader.partitions(topic)
+        if not count:
+            raise UserError(
+                f"topics.machines: there is no topic {topic!r};"
+                " make the topics with: foreshock topics create CONFIG"
+            )
         behind = set(range(count))
         async with asyncio.TaskGroup() as group:
             for partition in range(count):

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import msgspec
 
-from stream.core.pipeline import Outcome
+from stream.core.outcome import Outcome
 from stream.core.readings import Tally
 from stream.worker.alerting import Telling
 from stream.worker.bus import Outbox

@@ -27,7 +27,8 @@ from typing import Any
 import msgspec
 import structlog
 
-from stream.core.pipeline import Outcome, Pipeline
+from stream.core.outcome import Outcome
+from stream.core.pipeline import Pipeline
 from stream.core.readings import NEVER, RawRecord, Tally
 from stream.worker.bus import Outbox
 from stream.worker.decoding import decode
@@ -331,11 +332,11 @@ class Partition:
         log = self.shared.events
         came = [*log.told[self._events_seen :], *(log.of(new) if new else ())]
         self._events_seen = len(log.told)
-        events = [told for told in came if pipeline.is_new(told)]
+        events = [told for told in came if pipeline.effects.is_new(told)]
         # Where all has been read, no older row is to come.
         end = self.shared.at_end(self.number, self._position.offset)
         until_ns = time.time_ns() if end else NEVER
-        if not events and not pipeline.is_due(until_ns):
+        if not events and not pipeline.effects.is_due(until_ns):
             return True
         return await self._take_turn(pipeline, events=events, until_ns=until_ns)
 

@@ -8,6 +8,7 @@ back. What happens to a batch stands in `partition.py`.
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -20,6 +21,7 @@ from faust.types import TP
 from stream.core.pipeline import Pipeline
 from stream.core.scoring import Scorer
 from stream.worker.alerting import Telling
+from stream.worker.assets import Assets
 from stream.worker.buses import Bus
 from stream.worker.claims import Claims
 from stream.worker.elsewhere import Elsewhere
@@ -58,6 +60,9 @@ class ScoreRole:
         scorers: One model per machine type, warmed up.
         settle_s: How long a machine's claim must stand before it is scored; 0 on a bus
             that this process alone writes to.
+
+    Attributes:
+        alive_at: When it last went over its partitions, on the monotonic clock in s.
     """
 
     settings: Settings
@@ -66,10 +71,12 @@ class ScoreRole:
     settle_s: float
     app: faust.App = field(init=False)
     source: str = field(init=False)
+    alive_at: float = field(default_factory=time.monotonic)
     _lanes: dict[int, _Lane] = field(default_factory=dict)
     _shared: Shared | None = None
     _claims: Claims | None = None
     _events: EventLog = field(init=False)
+    _assets: Assets = field(init=False)
     _thread: ThreadPoolExecutor = field(
         default_factory=lambda: ThreadPoolExecutor(1, "score")
     )
@@ -82,6 +89,7 @@ class ScoreRole:
         group = f"{self.settings.app.id}-score"
         self.app = self.bus.app(group, {self.source})
         self._events = EventLog(self.bus.reader, topics.events)
+        self._assets = Assets(self.settings)
         transport: Any = self.app.transport
         transport.drain = self.drain
         topic = self.app.topic(
@@ -91,6 +99,7 @@ class ScoreRole:
         for job in (
             self._follow,
             self._events.follow,
+            self._follow_assets,
             self._look_for_events,
             self._checkpoints,
             self._reports,
@@ -136,6 +145,7 @@ class ScoreRole:
             if self._claims is not None:
                 await self._claims.ready()
             await self._events.ready()
+            await self._assets.ready()
             await lane.partition.start()
             while True:
                 await lane.partition.batch(await lane.queue.get())
@@ -177,6 +187,7 @@ class ScoreRole:
         idle_s = [k.idle_after_ns / 1e9 for k in self.settings.machine_types.values()]
         forget_s = self.settings.limits.forget_after_ns / 1e9
         while not self.app.should_stop:
+            self.alive_at = time.monotonic()
             await self.app.sleep(self.settings.state.interval_s)
             # Where nothing comes, silent machines may still hold something back.
             for tp in self._consumer.assignment():
@@ -186,6 +197,9 @@ class ScoreRole:
                 await lane.partition.checkpoint()
                 await lane.partition.release_silent(idle_s)
                 await lane.partition.forget_silent(forget_s)
+
+    async def _follow_assets(self) -> None:
+        await self._assets.follow(self.bus.reader)
 
     async def _look_for_events(self) -> None:
         await self._events.ready()
@@ -213,8 +227,14 @@ class ScoreRole:
             if self._claims is None:
                 return
             if TP(self.source, 0) in self._consumer.assignment():
-                alerts = self.settings.topics.alerts
-                await report(self._claims, self.app.producer, alerts, self.source)
+                alerts, words = self.settings.topics.alerts, self.settings.alerts
+                await report(
+                    self._claims,
+                    self.app.producer,
+                    alerts,
+                    self.source,
+                    words.language,
+                )
 
     def _share(self) -> Shared:
         if self._shared is not None:
@@ -247,7 +267,8 @@ class ScoreRole:
         looks = None
         if self.settle_s > 0:
             group = self.app.conf.id
-            looks = Elsewhere(reader, self.settings, self.source, group).machines
+            given = reader, self.settings, self.source, group, self._assets
+            looks = Elsewhere(*given).machines
         return Claims(reader, self.app.producer, topic, self.settle_s, looks)
 
     def _pipeline(self, partition: int) -> Pipeline:
@@ -255,9 +276,10 @@ class ScoreRole:
             kinds_of(self.settings),
             self.scorers,
             rules_of(self.settings),
-            type_of(self.settings),
+            type_of(self.settings, self._assets),
             (self.source, partition),
             room=lambda: self._machines() < self.settings.limits.machines,
+            asset_of=self._assets.about,
         )
 
     def _machines(self) -> int:

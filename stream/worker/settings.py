@@ -189,7 +189,7 @@ class Settings(Section):
                 return name
         return None
 
-    def dataset_of(self, machine_type: str) -> CmapssDataset | CsvDataset | None:
+    def dataset_of(self, machine_type: str) -> Dataset | None:
         """The type's own data set, else the one of the whole file.
 
         Raises:

@@ -155,6 +155,13 @@ def test_a_refused_mail_is_declined_or_sent_again_by_its_code() -> None:
     assert len(box.mails) == 1
 
 
+def test_a_bad_farewell_does_not_send_a_mail_again() -> None:
+    with mail.serve() as box:
+        box.bye = "500 stay"
+        assert plain(box).send(notice()) is None
+    assert len(box.mails) == 1
+
+
 @contextmanager
 def answering(
     greet: Callable[[socket.socket], None], tls: ssl.SSLContext | None = None

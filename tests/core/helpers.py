@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 from stream.core.decode import Decoded, Decoder
 from stream.core.exact import Rules
 from stream.core.machines import Machines
-from stream.core.pipeline import Outcome, Pipeline
+from stream.core.outcome import Outcome
+from stream.core.pipeline import Pipeline
 from stream.core.readings import MachineType, Readings, Sensor, Tally
 from stream.core.windows import Windows
 

@@ -14,7 +14,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from stream.core import snapshot
-from stream.core.pipeline import Outcome, Pipeline
+from stream.core.outcome import Outcome
+from stream.core.pipeline import Pipeline
 from tests.core.helpers import Record, of_machines, through
 
 Position = tuple[int, int]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -35,7 +36,7 @@ ALL = ["risk", "rul", "sensor.stuck/t"]
     ],
 )
 def test_an_event_means_one_alarm_one_kind_or_all(
-    kind: str, event: str, more: dict[str, str]
+    kind: str, event: str, more: dict[str, Any]
 ) -> None:
     assert fresh().act(kind, 1, **more) == [f"{event} {name}" for name in ALL]
     assert fresh().act(kind, 1, rule="rul", **more) == [f"{event} rul"]
@@ -52,7 +53,7 @@ def test_an_event_means_one_alarm_one_kind_or_all(
 @pytest.mark.parametrize("kind", ["acknowledge", "shelve", "unshelve", "feedback"])
 def test_an_event_may_not_mean_what_is_not_there(kind: str) -> None:
     bench = fresh()
-    more = {"until": iso(100), "verdict": "true"}
+    more: dict[str, Any] = {"until": iso(100), "verdict": "true"}
     assert bench.act(kind, 1, alarm="0f", **more) == []
     assert bench.refused() == "no open alarm has the id '0f'"
     assert bench.act(kind, 1, rule="riks", **more) == []
@@ -353,7 +354,7 @@ def test_out_of_service_holds_everything() -> None:
 def test_a_machine_goes_out_of_service_once() -> None:
     bench = Bench(FIXED)
     assert bench.act("return", 1) == []
-    assert bench.refused() == "the machine is not out of service"
+    assert bench.refused() == "the machine is in service"
     bench.act("out_of_service", 2)
     assert not bench.refused()
     bench.act("out_of_service", 3)
@@ -373,6 +374,29 @@ def test_alarms_may_be_worked_on_while_out_of_service() -> None:
     assert len(bench.act("acknowledge", 2)) == 3
     assert bench.told[-1].out_of_service
     assert bench.act("maintenance", 3) == ["cleared risk", "cleared rul"]
+
+
+def test_a_machine_that_has_failed_may_return() -> None:
+    bench = Bench(FIXED, SENSOR)
+    bench(Score(0, faults={"t": "stuck"}))
+    bench.act("failure", 1)
+    bench.act("failure", 2)
+    assert not bench.refused()
+    bench.restart()
+    assert bench.act("return", 3) == []
+    assert not bench.refused()
+    assert bench.act("return", 4) == []
+    assert bench.refused() == "the machine is in service"
+
+
+def test_a_machine_may_fail_while_it_is_out_of_service() -> None:
+    bench = Bench(FIXED, SENSOR)
+    bench(Score(0, faults={"t": "stuck"}))
+    bench.act("out_of_service", 1)
+    assert bench.act("failure", 2) == []
+    assert bench(Score(3, risk=0.9)) == []
+    told = bench.act("return", 4)
+    assert told == ["returned sensor.stuck/t", "updated sensor.stuck/t"]
 
 
 # Failure, replacement, maintenance

@@ -150,7 +150,7 @@ def test_a_gap_without_an_estimate_does_not_clear_either() -> None:
 
 def test_a_window_without_an_estimate_raises_nothing() -> None:
     bench = Bench(RISK, SENSOR)
-    assert bench(Score(0, risk=0.9, faults={"t": "stuck"}, given=False)) == []
+    assert bench(Score(0, risk=0.9, given=False)) == []
 
 
 # What an alert says
@@ -311,6 +311,35 @@ def test_faults_have_delays_too() -> None:
     assert [brief(a) for a in bench(Score(210))] == ["cleared sensor.stuck/t"]
 
 
+def test_faults_are_told_even_where_they_leave_no_estimate() -> None:
+    slow = replace(RISK, on_delay_ns=20 * NS)
+    bench = Bench(slow, replace(SENSOR, on_delay_ns=20 * NS, off_delay_ns=20 * NS))
+    stuck = {"t": "stuck"}
+    masked = [Score(s, risk=0.9, faults=stuck, given=False) for s in (10, 20, 30)]
+    bench(Score(0, risk=0.9), *masked[:2])
+    assert [brief(a) for a in bench(masked[2])] == ["raised sensor.stuck/t"]
+    # Without a fault it is not known why there is no estimate: nothing moves.
+    assert bench(*(Score(s, given=False) for s in (40, 90))) == []
+    assert bench(Score(100, risk=0.9), Score(119, risk=0.9)) == []
+    told = bench(Score(120, risk=0.9))
+    assert [brief(a) for a in told] == ["raised risk", "cleared sensor.stuck/t"]
+
+
+def test_a_fault_without_an_estimate_is_enough_to_look_at_a_machine() -> None:
+    told = Bench(SENSOR)(Score(0, faults={"t": "stuck"}, given=False))
+    assert [brief(a) for a in told] == ["raised sensor.stuck/t"]
+
+
+def test_a_fault_that_is_found_speaks_of_the_other_instruments_too() -> None:
+    bench = Bench(SENSOR)
+    bench(Score(0, faults={"t": "stuck"}))
+    told = bench(Score(1, faults={"v": "noisy"}, given=False))
+    assert [brief(a) for a in told] == [
+        "raised sensor.noisy/v",
+        "cleared sensor.stuck/t",
+    ]
+
+
 def test_an_alarm_of_an_instrument_tells_of_its_sensor_alone() -> None:
     (alert,) = Bench(SENSOR)(
         Score(0, risk=0.9, sigma=(0.1, 9.0, 0), share=(0, 1, 0), faults={"t": "stuck"})
@@ -368,6 +397,11 @@ def test_silence_has_the_severity_and_action_of_the_rule_on_instruments() -> Non
         "Look at the cable",
     )
     assert [brief(a) for a in bench(Score(6))] == ["cleared no_data"]
+
+
+def test_a_machine_that_never_spoke_is_not_silent() -> None:
+    bench = Bench(RISK)
+    assert bench.alarms.silent(0, "pump-0", NEVER, 0) == []
 
 
 def test_silence_runs_no_delay_on() -> None:

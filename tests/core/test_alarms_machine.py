@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 from hypothesis import settings
 from hypothesis import strategies as st
@@ -32,6 +33,7 @@ class OneAlarm(RuleBasedStateMachine):
         self.known: int | None = None
         self.noted = False
         self.out = False
+        self.failed = False
         self.silent = False
         self.until: int | None = None
         self.waiting: int | None = None
@@ -90,7 +92,7 @@ class OneAlarm(RuleBasedStateMachine):
         alerts = self.bench(Score(self.now, risk=value, given=given))
         assert [f"{a.event} {a.kind}" for a in alerts] == told
 
-    def _act(self, kind: str, expected: list[str], **more: str) -> None:
+    def _act(self, kind: str, expected: list[str], **more: Any) -> None:
         """Let an event happen, and compare what is told."""
         assert self.bench.act(kind, self.now, **more) == expected
 
@@ -140,10 +142,15 @@ class OneAlarm(RuleBasedStateMachine):
     @rule(kind=st.sampled_from(["out_of_service", "return"]))
     def service(self, kind: str) -> None:
         told = self._first()
-        legal = self.out == (kind == "return")
         names = ["risk"] * self.open + ["no_data"] * self.silent
+        if kind == "return":
+            legal = self.out or self.failed
+            names *= self.out
+        else:
+            legal = not self.out
         if legal:
-            self.out, self.known = not self.out, None
+            self.out, self.known = kind == "out_of_service", None
+            self.failed = False
             event = "suppressed" if self.out else "returned"
             told += [f"{event} {name}" for name in names]
             told += [f"updated {name}" for name in names if not self.out]
@@ -157,6 +164,7 @@ class OneAlarm(RuleBasedStateMachine):
     def renew(self, kind: str) -> None:
         told = self._first() + ["cleared risk"] * self.open
         self.open, self.noted, self.lasted, self.until = False, False, None, None
+        self.failed = not self.out and (self.failed or kind == "failure")
         self._act(kind, told)
         assert not self.bench.refused()
         if told:

@@ -25,6 +25,7 @@ class Mailbox:
         answers: Answers to the next mails in place of taking them.
         user: Name and password that it knows.
         entered: How often somebody entered with them.
+        bye: Its answer to QUIT.
         on_taken: Called after a mail is taken and before that is answered.
     """
 
@@ -34,6 +35,7 @@ class Mailbox:
     answers: list[str] = field(default_factory=list)
     user: tuple[str, str] = ("", "")
     entered: int = 0
+    bye: str = "221 Bye"
     on_taken: Callable[[], None] = lambda: None
 
     async def handle_RCPT(  # noqa: N802 - the name is aiosmtpd's
@@ -54,6 +56,10 @@ class Mailbox:
         self.mails.append(mail)
         self.on_taken()
         return "250 OK"
+
+    async def handle_QUIT(self, *_: Any) -> str:  # noqa: N802 - the name is aiosmtpd's
+        """Say goodbye."""
+        return self.bye
 
     def enter(self, _server: Any, _session: Any, _envelope: Any, *given: Any) -> Any:
         """Check a name and a password."""

@@ -120,6 +120,18 @@ def test_a_bad_register_stops_the_role_before_it_starts(
         ArchiveRole(plant.settings, plant.bus, Shelf())
 
 
+async def test_a_register_that_cannot_be_followed_stops_the_worker(
+    plant: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def none(*_: Any) -> int:
+        return 0
+
+    role = ArchiveRole(plant.settings, plant.bus, Shelf())
+    monkeypatch.setattr(role.bus.reader, "partitions", none)
+    async with all_of(role):
+        await until(lambda: bool(role.app.crashed))
+
+
 async def test_alerts_and_scores_in_a_real_influxdb(
     plant: Site, influx_bucket: Influx
 ) -> None:

@@ -13,12 +13,14 @@ import structlog
 
 from connectors.memory_log import Log
 from connectors.memory_reader import MemoryReader
-from stream.errors import ConfigError
+from stream import histories
+from stream.errors import ConfigError, UserError
 from stream.worker.assets import Assets, machine_of, types_of
+from stream.worker.elsewhere import Elsewhere
 from stream.worker.plant import type_of
 from stream.worker.settings import Settings
 from stream.worker.settings_assets import Asset, read_entry, write_entry
-from tests.worker.tiny import tiny_settings
+from tests.worker.tiny import reading, tiny_settings
 
 YAML = """
 pump-1: {type: pump, site: Kiel, line: 2, commissioned: 2021-03-31, criticality: A}
@@ -88,6 +90,40 @@ def test_without_a_file_there_is_nothing(tmp_path: Path) -> None:
     (tmp_path / "empty.yaml").write_text("")
     empty = tiny_settings(tmp_path, f"assets.file={tmp_path / 'empty.yaml'}")
     assert len(Assets(empty)) == 0
+
+
+async def test_a_look_at_other_partitions_knows_registered_machines(
+    tmp_path: Path,
+) -> None:
+    settings, log = settings_with(tmp_path, "a.yaml", YAML), Log()
+    log.create_topic("readings", 2)
+    for name in ("fan of old", "boiler-1"):
+        log.append("readings", 1, None, reading(name, 0, temperature=1))
+    looks = [
+        Elsewhere(MemoryReader(log), settings, "readings", "g", assets)
+        for assets in (Assets(settings), None)
+    ]
+    found = [[one async for one in look.machines(0)] for look in looks]
+    assert found == [[[("fan of old", 1)]], []]
+
+
+HISTORY = "machine,time,temperature\n" + "".join(
+    f"{name},2026-01-01T00:00:{second:02}Z,20\n"
+    for name in ("fan-1", "fan of old")
+    for second in range(0, 60, 10)
+)
+
+
+def test_a_history_is_cut_by_the_registers_types(tmp_path: Path) -> None:
+    (tmp_path / "h.csv").write_text(HISTORY)
+    dataset = ["dataset.kind=csv", f"dataset.path={tmp_path / 'h.csv'}"]
+    (tmp_path / "a.csv").write_text("machine,type\nfan of old,fan\nfan-1,pump\n")
+    plain = tiny_settings(tmp_path, *dataset)
+    told = tiny_settings(tmp_path, *dataset, f"assets.file={tmp_path / 'a.csv'}")
+    for settings, name in ((plain, "fan-1"), (told, "fan of old")):
+        history = histories.load(settings, "fan", "train")
+        cut = histories.cut(settings, "fan", history, 100)
+        assert {cut.names[m] for m in cut.windows.machine.tolist()} == {name}
 
 
 @pytest.mark.parametrize(
@@ -357,3 +393,9 @@ async def test_without_the_topic_nothing_is_followed(tmp_path: Path) -> None:
     async with asyncio.timeout(10):
         await assets.follow(MemoryReader(Log()))
         await assets.ready()
+
+
+async def test_a_topic_that_is_not_there_is_said(tmp_path: Path) -> None:
+    assets = Assets(tiny_settings(tmp_path, "assets.topic=true"))
+    with pytest.raises(UserError, match=r"no topic 'foreshock\.machines\.v1'"):
+        await assets.follow(MemoryReader(Log()))

@@ -8,7 +8,7 @@ import threading
 import uuid
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +19,10 @@ from connectors.faust_run import running
 from connectors.memory_log import Log, drop_log, open_log
 from connectors.notices import Declined, Notice, Unavailable
 from stream.core.alert import Alert
+from stream.worker import cases
 from stream.worker.buses import memory_bus
 from stream.worker.cases import Wanted
+from stream.worker.notices import notice_of
 from stream.worker.notify import NotifyRole, Route
 from stream.worker.settings import Settings
 from tests.worker.case_alerts import alert, cleared, wire
@@ -46,13 +48,14 @@ class Desk:
     declines: set[str] = field(default_factory=set)
     remark: str | None = None
     asked: int = 0
+    room: int = 1_000
     breaks: bool = False
 
     def send(self, notice: Notice) -> str | None:
         self.asked += 1
         if self.breaks:
             raise RuntimeError("a bug")
-        if self.away.is_set():
+        if self.away.is_set() or len(self.taken) >= self.room:
             raise Unavailable("away", after_s=0.01)
         if notice.case in self.declines:
             raise Declined("never")
@@ -82,13 +85,12 @@ class Site:
         self.log.create_topic(self.topic)
         self.name = name
 
-    def role(self, desk: Desk, name: str = "desk", remind_s: float = 0.0) -> NotifyRole:
-        route = Route(name, desk, ALL, 0.01, 0.02)
-        if remind_s:
-            route = Route(
-                name, desk, ALL, 0.01, 0.02, remind=desk.remind, remind_s=remind_s
-            )
+    def role(self, desk: Desk, name: str = "desk", **other: Any) -> NotifyRole:
+        own = {"first_s": 0.01, "longest_s": 0.02} | other
+        route = Route(name, desk, ALL, **own)
         bus = memory_bus(self.name, self.settings.topics.partitions)
+        # Batches of a few, so that there are several.
+        bus = replace(bus, options=bus.options | {"broker_max_poll_records": 3})
         return NotifyRole(self.settings, bus, route, random.Random(0))
 
     def tell(self, *alerts: Alert) -> None:
@@ -161,10 +163,13 @@ async def test_one_that_follows_another_knows_what_was_told(site: Site) -> None:
 
 
 async def test_a_receiver_that_is_new_hears_what_is_open_and_not_the_past(
-    site: Site,
+    site: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    # What is over is not even remembered.
+    monkeypatch.setattr(cases, "_ENDED", 1)
     desk = Desk()
-    site.tell(of("c1"), end_of("c1"), of("c2"), of("c3", backfill=True))
+    site.tell(*(one for n in range(9) for one in (of(f"p{n}"), end_of(f"p{n}"))))
+    site.tell(of("c2"), of("c3", backfill=True))
     async with all_of(site.role(desk)):
         await until(site.is_done)
         assert desk.told == [("c2", "opened")]
@@ -188,6 +193,39 @@ async def test_a_receiver_that_is_away_holds_up_no_other_and_hears_it_after(
     assert [n.key for n in away.taken] == [n.key for n in here.taken]
     assert [step for _, step in away.told] == ["opened", "rose", "closed"]
     assert len({n.fingerprint for n in away.taken + here.taken}) == 1
+
+
+async def test_what_was_told_is_committed_although_the_rest_is_not(site: Site) -> None:
+    first, second = Desk(room=2), Desk()
+    steps = [of("c1"), of("c1", seq=2, severity="critical"), end_of("c1", seq=3)]
+    async with all_of(site.role(first)):
+        await until(site.is_done)
+        site.tell(*steps)
+        await until(lambda: 2 in site.committed().values() and first.asked > 3)
+    async with all_of(site.role(second)):
+        await until(site.is_done)
+    assert first.told == [("c1", "opened"), ("c1", "rose")]
+    assert second.told == [("c1", "closed")]
+
+
+async def test_nothing_is_sent_once_partitions_are_handed_over(site: Site) -> None:
+    desk = Desk(room=0)
+    role = site.role(desk, first_s=600.0, longest_s=600.0)
+    async with asyncio.timeout(PATIENCE_S), all_of(role):
+        await until(site.is_done)
+        site.tell(of("c1"))
+        await until(lambda: desk.asked == 1)
+        generation = role.app.consumer_generation_id
+        notification = cases.Cases(ALL).push(of("c1"))
+        assert notification is not None
+        notice = notice_of(notification)
+        sending = asyncio.create_task(role._deliver(notice, generation))
+        await until(lambda: desk.asked == 2)
+        await role.drain()
+        # The long wait is cut short.
+        assert not await sending
+        assert not await role._deliver(notice, generation)
+    assert (desk.asked, desk.taken) == (2, [])
 
 
 async def test_a_worker_stops_while_its_receiver_is_away_and_loses_nothing(
@@ -232,8 +270,8 @@ async def test_workers_share_partitions_and_lose_nothing_when_one_joins(
         site.tell(*(end_of(f"d{n}") for n in range(20)))
         await until(site.is_done)
     told = {one for desk in desks for one in desk.told}
-    cases = [f"{kind}{n}" for kind in "cd" for n in range(20)]
-    assert told == {(case, step) for case in cases for step in ("opened", "closed")}
+    names = [f"{kind}{n}" for kind in "cd" for n in range(20)]
+    assert told == {(case, step) for case in names for step in ("opened", "closed")}
 
 
 async def test_what_is_declined_or_no_alert_holds_up_nothing(site: Site) -> None:
@@ -253,13 +291,13 @@ async def test_what_is_declined_or_no_alert_holds_up_nothing(site: Site) -> None
 
 async def test_open_cases_are_said_again_also_after_a_start(site: Site) -> None:
     first, second = Desk(), Desk()
-    async with all_of(site.role(first, remind_s=0.01)):
+    async with all_of(site.role(first, remind=first.remind, remind_s=0.01)):
         await until(site.is_done)
         site.tell(of("c1"), of("c2"), of("c3"))
         await until(lambda: any(len(r) == 3 for r in first.reminded))
         site.tell(end_of("c1"))
         await until(lambda: len(first.reminded[-1]) == 2)
-    async with all_of(site.role(second, remind_s=0.01)):
+    async with all_of(site.role(second, remind=second.remind, remind_s=0.01)):
         await until(lambda: bool(second.reminded))
     assert {n.case for n in second.reminded[0]} == {"c2", "c3"}
     assert second.taken == []
@@ -268,7 +306,7 @@ async def test_open_cases_are_said_again_also_after_a_start(site: Site) -> None:
 async def test_reminders_that_nobody_takes_stop_nothing(site: Site) -> None:
     desk = Desk()
     with structlog.testing.capture_logs() as logs:
-        async with all_of(site.role(desk, remind_s=0.01)):
+        async with all_of(site.role(desk, remind=desk.remind, remind_s=0.01)):
             await until(site.is_done)
             site.tell(of("c1"))
             await until(lambda: bool(desk.reminded))

@@ -1,12 +1,15 @@
 """What alarm settings come to in the core's own words; the bad ones are a gallery."""
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from models.options import Layout
+from stream.core.alert import Alert
 from stream.core.readings import AlarmRule, Condition, MachineType
+from stream.worker.alerting import Telling
 from stream.worker.layouts import layout_of
 from stream.worker.plant import alarms_of, kinds_of
 from stream.worker.settings import Settings, load_settings
@@ -149,6 +152,27 @@ def test_when_a_machine_runs(load: Load) -> None:
 )
 def test_what_is_no_condition(text: str) -> None:
     assert condition_of(text) is None
+
+
+def test_labels_reach_the_sentence(load: Load) -> None:
+    top = (
+        "alerts: {language: zh, labels:"
+        " {pressure: {en: discharge pressure, zh: 出口压力}, pump: {zh: 水泵}}}"
+    )
+    at = "2026-01-01T00:00:00Z"
+    alert = Alert(
+        *("i", "c", "pump-1", "pump", "sensor.stuck", "sensor", "pressure"),
+        *("raised", 1, "active", "low", at, at),
+    )
+    (_, told) = Telling.of(load(top=top)).messages(alert, 0)
+    message = json.loads(told.value)["message"]
+    assert "出口压力" in message
+    assert "水泵" in message
+    english = Telling.of(load(top=top.replace("language: zh", "language: en")))
+    assert (
+        "discharge pressure"
+        in json.loads(english.messages(alert, 0)[1].value)["message"]
+    )
 
 
 def test_the_life_axis_reaches_the_core(load: Load) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import datetime as dt
+import doctest
 import string
 from pathlib import Path
 from types import ModuleType
@@ -14,9 +15,10 @@ import hypothesis.strategies as st
 import pytest
 from hypothesis import given
 
+from stream import alarm_desk
 from stream.core.alert import EVENT_KINDS, Alert, Evidence, Mark, Reason
 from stream.core.readings import FAULTS, SEVERITIES
-from stream.worker import words, words_en, words_outlook, words_zh
+from stream.worker import catalogue, words, words_en, words_outlook, words_zh
 from stream.worker.catalogue import LANGUAGES, MESSAGES, Speech, clean
 from stream.worker.words import (
     FAILURE_MODES,
@@ -110,6 +112,13 @@ def test_no_text_for_people_stands_outside_the_catalogue(module: ModuleType) -> 
     assert len(texts) > 20
     odd = [text for text in texts if " " in text or not text.isascii()]
     assert set(odd) <= allowed
+
+
+@pytest.mark.parametrize("module", [words, catalogue, alarm_desk])
+def test_the_examples_run(module: ModuleType) -> None:
+    done = doctest.testmod(module)
+    assert done.attempted > 0
+    assert done.failed == 0
 
 
 # --- what is out of the ordinary
@@ -242,6 +251,10 @@ def test_units_of_life(axis: str, told_as: str) -> None:
 )
 def test_remaining_life(rul: tuple[float, float, float], told_as: str) -> None:
     assert outlook(rul=rul) == f"remaining life {told_as}."
+
+
+def test_a_risk_without_a_horizon() -> None:
+    assert outlook(risk=0.5, horizon=0.0) == "50 % risk of failure."
 
 
 def test_long_lives_are_rounded_to_three_digits() -> None:
