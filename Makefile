@@ -7,7 +7,7 @@ SHELL := bash
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
-# More arguments for pytest, for example: make test-unit ARGS='-k windows -x'
+# More arguments for pytest or the demo, for example: make test-unit ARGS='-k windows -x'
 ARGS ?=
 # More arguments for the resolver, for example: make lock LOCK='--upgrade-package numpy'
 LOCK ?=
@@ -22,6 +22,7 @@ install: $(VENV)/.project ## create .venv from the locked requirements, with the
 # Each stamp is renewed only when what it was made from has changed.
 $(VENV)/.locked: requirements/dev.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed, $(PYTHON) is " + sys.version.split()[0])'
+	@echo 'Setting up $(VENV): once, some minutes.'
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt
 	@touch $@
@@ -32,6 +33,10 @@ $(VENV)/.project: $(VENV)/.locked pyproject.toml
 
 $(VENV):
 	@echo 'There is no $(VENV) yet: run "make install" first.' >&2; exit 1
+
+.PHONY: demo
+demo: $(VENV)/.project ## simulate pumps, train, watch 20 of them live (minutes); ARGS='--seed 7'
+	@$(BIN)/foreshock demo $(ARGS)
 
 .PHONY: check
 check: lint types imports ## lint, format check, types, import rules
@@ -51,7 +56,7 @@ format: | $(VENV) ## sort imports and format, in place
 	$(BIN)/ruff format
 
 .PHONY: test
-test: | $(VENV) ## all tests, with coverage: 90 % overall, every line and branch of stream/core
+test: $(VENV)/.project ## all tests, with coverage: 90 % overall, every line and branch of stream/core
 	$(BIN)/coverage erase
 	$(BIN)/coverage run -m pytest $(ARGS)
 	$(BIN)/coverage combine --quiet

@@ -13,7 +13,7 @@ before the networks see it. Of each sensor the first of these that holds is said
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -180,11 +180,14 @@ class Recent:
         z: (n, F) its mean less the own baseline, z-scores; 0 unknown.
         known: (n, F) whether at least half of its rows have a value.
         ready: (n,) whether the machine's own normal is known, and enough rows.
+        unsure: (n, F) sensors that may be noisy: what they say counts, but it is no
+            drift.
     """
 
     z: Doubles
     known: Bools
     ready: Bools
+    unsure: Bools
 
 
 def masked(
@@ -200,7 +203,7 @@ def masked(
     for fault, which in ((NOISY, found.noisy), (SPIKING, found.spiking)):
         at, column = np.nonzero(which & free)
         judged.faults[at, np.array(columns)[column]] = fault
-    recent = _recent(spec, part)
+    recent = _recent(spec, part, found.unsure)
     known = recent.known & ~lost
     judged.deviation[:, columns] = instruments_drift.sigmas(
         health.drift, recent.z, known
@@ -210,14 +213,14 @@ def masked(
     at, column = np.nonzero(noise)
     scores[at, :, column] = np.nan
     judged.hidden[:] = lost | noise
-    return Recent(recent.z, known & ~noise, recent.ready)
+    return replace(recent, known=known & ~found.noisy)
 
 
 def _drifts(
     drift: DriftSpec, spec: FeatureSpec, recent: Recent, scores: Floats, judged: Judged
 ) -> None:
     found = instruments_drift.find(drift, recent.z, recent.known, recent.ready)
-    at, column = np.nonzero(found.drifting)
+    at, column = np.nonzero(found.drifting & ~recent.unsure)
     place = np.array(spec.columns)[column]
     quiet = judged.faults[at, place] == 0
     judged.faults[at[quiet], place[quiet]] = DRIFTING
@@ -292,7 +295,7 @@ def trailing_run(
     return count.astype(np.int64), first
 
 
-def _recent(spec: FeatureSpec, part: Part) -> Recent:
+def _recent(spec: FeatureSpec, part: Part, unsure: Bools) -> Recent:
     """Mean of the newest quarter against the own baseline, sums in a fixed order."""
     scores, filled = part.rows.scores, part.filled
     width = scores.shape[1]
@@ -307,7 +310,7 @@ def _recent(spec: FeatureSpec, part: Part) -> Recent:
     known = 2 * count >= quarter[:, None]
     z = np.where(known, total / np.maximum(count, 1) - part.rows.own, 0.0)
     ready = (2 * filled >= width) | (filled >= ENOUGH)
-    return Recent(z, known, ready & (part.n_base >= spec.baseline_rows))
+    return Recent(z, known, ready & (part.n_base >= spec.baseline_rows), unsure)
 
 
 # Rows that are enough for a mean, in a window that seldom fills.

@@ -23,8 +23,8 @@ Bools = npt.NDArray[np.bool_]
 # A sensor so far from what the others say, and alone in it, is not believed.
 SUSPECT = 3.5
 # Of others, this share of the sensor's own distance is silence in any case: it was
-# expected of them to move along if it were the machine.
-ALONE = 0.05
+# expected of them to move along if it were the machine. A drift is told up to SURE.
+ALONE, SURE = 0.05, 0.2
 
 
 @dataclass(frozen=True)
@@ -38,8 +38,8 @@ class DriftSpec:
         quiet: how far the farthest sensor of healthy windows is from what the others
             say, with the farthest of all left out.
         limit: (F,) distance of a lone sensor that is a drift; 0 never.
-        alone: (F,) from that limit on, which share of the sensor's own distance is
-            silence of the others: less than wear ever made them say.
+        alone: (F,) from that limit on, which share of the sensor's own distance still
+            leaves it alone: less than wear ever made the others say.
     """
 
     center: Doubles
@@ -123,9 +123,11 @@ def find(spec: DriftSpec, z: Doubles, known: Bools, ready: Bools) -> Alone:
     beyond = distance >= limit
     share = np.where(beyond, spec.alone[farthest], ALONE)
     alone = (distance >= SUSPECT) & (second <= np.maximum(spec.quiet, share * distance))
+    # A kind of fault that nobody has seen has the others say more than this.
+    sure = second <= SURE * distance
     lone, drifting = np.zeros(z.shape, np.bool_), np.zeros(z.shape, np.bool_)
     lone[at, farthest] = alone
-    drifting[at, farthest] = alone & beyond
+    drifting[at, farthest] = alone & beyond & sure
     return Alone(lone, drifting)
 
 

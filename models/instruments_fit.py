@@ -28,15 +28,15 @@ Machines = npt.NDArray[np.int32]
 # A limit stands so far beyond what was seen.
 MARGIN = 1.25
 # No limit is lower than these, see `RoughSpec` and `DriftSpec`.
-LEAST_SPIKE, LEAST_NOISE, LEAST_DRIFT = 6.0, 0.5, 5.0
+LEAST_SPIKE, LEAST_NOISE, LEAST_DRIFT = 6.0, 0.5, 7.5
 # A run is too long from this many times the longest one, a gap from so many.
 RUNS, GAPS = 3, 2
 # What is seen in more machines than this share of them is usual.
 USUAL = 0.95
 # Of healthy windows, so many have others that say nothing when one sensor is left out.
-QUIET = 0.99
-# A fault of the machine that nobody has seen has others say at least this share.
-MOST_ALONE = 0.25
+QUIET = 0.975
+# Others that say more than this share of what one sensor says do not leave it alone.
+MOST_ALONE = 0.5
 # Share of the correlation that is replaced by its diagonal.
 SHRINK = 0.1
 # Values beyond this many standard deviations count as being there.
@@ -239,7 +239,7 @@ def _drift(recent: _Recent, machine: Machines, healthy: Bools) -> DriftSpec:
     # Beyond the limit others had more to say whenever it was wear.
     beyond = mine & (far >= limit) & ~healthy[:, None]
     share = second / np.maximum(distance, 1.0)
-    least = np.where(beyond, share[:, None], MOST_ALONE).min(axis=0) / MARGIN
+    least = np.where(beyond, share[:, None], MOST_ALONE).min(axis=0) / MARGIN**2
     return replace(
         whole,
         quiet=quiet,

@@ -333,6 +333,8 @@ def test_a_score_as_a_line() -> None:
 def test_roles_of_a_worker() -> None:
     role = cli_worker.Role
     assert cli_worker._roles(None, repartition=False) == ("score", "archive")
+    told = cli_worker._roles(None, repartition=False, notify=True)
+    assert told == ("score", "archive", "notify")
     assert cli_worker._roles(None, repartition=True) == (
         "score",
         "archive",

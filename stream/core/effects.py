@@ -101,9 +101,7 @@ class Effects:
                 self._due(kind, int(rows.machine[at]), int(rows.time_ns[at]), outcome)
         yield rows
 
-    def silence(
-        self, kind: int, machines: Ints, offset: int, outcome: Outcome
-    ) -> None:
+    def silence(self, kind: int, machines: Ints, offset: int, outcome: Outcome) -> None:
         """Raise an alarm for each machine in service of which nothing comes any more.
 
         Args:

@@ -13,6 +13,7 @@ its state; training and evaluation run history through the very same steps.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+
 import numpy as np
 
 from stream.core import snapshot

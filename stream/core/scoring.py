@@ -1,9 +1,10 @@
 """Windows, to scores: which windows deserve an estimate, and what the model says.
 
 No estimate is given, and a reason in its place, when a machine does not run or is out
-of service, when a window has fewer than ``min_context`` real rows, when more than ``max_masked`` of the sensors are masked (one
-is masked when more than half of the window's real rows lack it, or when the model finds
-its instrument at fault), or when the model itself declines. What is wrong with the
+of service, when a window has fewer than ``min_context`` real rows, when more than
+``max_masked`` of the sensors are masked (one is masked when more than half of the
+window's real rows lack it, or when the model finds its instrument at fault), or when
+the model itself declines. What is wrong with the
 instruments is told of every window of enough rows, with an estimate or without.
 """
 

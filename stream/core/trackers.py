@@ -1,9 +1,10 @@
 """One alarm on its way through `alarm_table.py`, and the rules behind it.
 
 Delays count only the event time between two windows that both spoke of the rule's
-value: a window without an estimate, a value that is NaN, silence and time out of
-service neither run a delay on nor reset it, so a gap longer than the on-delay does not
-itself raise an alarm.
+value: a window without an estimate, a value that is NaN, silence that was noticed and
+time out of service neither run a delay on nor reset it, so such a gap does not itself
+raise an alarm. Time between windows that follow each other directly counts, however
+long it is: a machine may report less often than its on-delay is long.
 """
 
 from __future__ import annotations

@@ -232,6 +232,7 @@ class Rings:
         seen = number + 1
         aged = self.aged[machine]
         values = self._values[machine[:, None], at]
+        outside: NDArray[np.bool_] = is_outside(values[:, -_NEWEST:]).any(axis=1)
         return Windows(
             machine=machine,
             time_ns=end,
@@ -242,7 +243,7 @@ class Rings:
             baseline=self.baseline[machine],
             n_base=np.minimum(seen, self._kind.baseline_rows).astype(np.int32),
             age=np.where(aged < 0, np.nan, aged + seen),
-            outside=is_outside(values[:, -_NEWEST:]).any(axis=1),
+            outside=outside,
         )
 
     def _places(self, number: Ints, filled: Ints) -> Ints:

@@ -57,7 +57,7 @@ class Score(msgspec.Struct):
         )
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Machine:
     """One machine.
 

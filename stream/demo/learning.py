@@ -9,7 +9,14 @@ from types import TracebackType
 from typing import Protocol, Self
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TaskID,
+    TextColumn,
+    TimeElapsedColumn,
+)
 
 from stream.demo.glyphs import spark
 from stream.demo.phrases import Phrases
@@ -123,16 +130,12 @@ class Learning:
 
     def _show(self, step: Step, stage: Stage) -> None:
         if self._bars is not None:
-            curve = spark(
-                stage.loss, max(len(stage.loss), 1), 0.0, max(stage.loss, default=1.0)
-            )
-            told = f"{curve}  {self._losses(stage)}" if stage.loss else ""
-            self._bars.update(
-                self._tasks[step.stage],
-                completed=step.done,
-                total=step.total,
-                told=told,
-            )
+            told = ""
+            if stage.loss:
+                curve = spark(stage.loss, len(stage.loss), 0.0, max(stage.loss))
+                told = f"{curve}  {self._losses(stage)}"
+            task = self._tasks[step.stage]
+            self._bars.update(task, completed=step.done, total=step.total, told=told)
         elif step.done and step.done % 5 == 0:
             text = f"  {stage.title}, {step.done}/{step.total}: {self._losses(stage)}"
             self._console.print(text, soft_wrap=True)

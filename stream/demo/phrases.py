@@ -318,7 +318,9 @@ class Phrases:
     """
 
     def __init__(
-        self, language: str = "en", labels: Mapping[str, Mapping[Any, str]] | None = None
+        self,
+        language: str = "en",
+        labels: Mapping[str, Mapping[Any, str]] | None = None,
     ) -> None:
         """Take a language."""
         self.language = language
@@ -335,7 +337,8 @@ class Phrases:
 
     def label(self, sensor: str) -> str:
         """What people call a sensor."""
-        return self._labels.get(sensor, {}).get(self.language) or sensor.replace("_", " ")
+        own = self._labels.get(sensor, {}).get(self.language)
+        return own or sensor.replace("_", " ")
 
     def known(self, group: str, name: str) -> str:
         """The phrase of a name in a group, or the name as it is."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from types import TracebackType
-from typing import Self
+from typing import Literal, Self
 
 import numpy as np
 from rich.console import Console, Group, RenderableType
@@ -36,10 +36,11 @@ _COLOUR = {
     "standby": "dim",
     "waiting": "dim",
 }
-_WIDE, _MIDDLE, _NARROW = 110, 94, 76
-"""Widths from which the trend, the anomaly, and the top reason are shown."""
+_WIDE, _MIDDLE, _NARROW, _TINY = 110, 94, 76, 62
+"""Widths from which the trend, the anomaly, the reason, and the life are shown."""
 
 _TALL = 32
+_LEAST_REASON = 8
 _TREND_NS = 5 * _DAY_NS
 _AROUND = 5
 """Lines of the live view that are neither machines nor alerts."""
@@ -173,7 +174,7 @@ class View:
         height = self._console.height
         tall = height >= _TALL
         alerts, lines = (5, 2) if tall else (3, 1)
-        room = max(3, height - _AROUND - alerts * lines)
+        room = max(4, height - _AROUND - alerts * lines)
         return Group(
             self._header(), self._machines(room), *self._last(alerts, lines), ""
         )
@@ -221,22 +222,7 @@ class View:
         if len(machines) > room:
             urgent = sorted(machines, key=_urgency)[: room - 1]
             shown = [m for m in machines if m in urgent]
-        table = Table(box=None, padding=(0, 1), pad_edge=False, expand=False)
-        columns = ["machine", "state", "health", "risk", "life"]
-        columns += ["anomaly"] if width >= _MIDDLE else []
-        columns += ["trend"] if width >= _WIDE else []
-        columns += ["reason"] if width >= _NARROW else []
-        for name in columns:
-            right = name in {"risk", "life", "anomaly"}
-            table.add_column(
-                say(name, horizon=self._horizon_h),
-                justify="right" if right else "left",
-                no_wrap=True,
-                header_style="dim",
-            )
-        for machine in shown:
-            cells = self._cells(machine, 10 if width >= _MIDDLE else 6)
-            table.add_row(*(cells[name] for name in columns))
+        table = self._table(shown, width)
         hidden = [m.state for m in machines if m not in shown]
         if not hidden:
             return table
@@ -246,6 +232,31 @@ class View:
         return Group(
             table, Text(say("hidden", count=len(hidden), states=states), "dim")
         )
+
+    def _table(self, machines: Sequence[Machine], width: int) -> Table:
+        names = ["machine", "state", "health", "risk"]
+        names += ["life"] if width >= _TINY else []
+        names += ["anomaly"] if width >= _MIDDLE else []
+        names += ["trend"] if width >= _WIDE else []
+        long = 10 if width >= _MIDDLE else 6 if width >= _TINY else 0
+        rows = [self._cells(machine, long) for machine in machines]
+        titles = {n: Text(self._say(n, horizon=self._horizon_h), "dim") for n in names}
+        widths = [max(r[n].cell_len for r in [titles, *rows]) for n in names]
+        # The last column takes what is left, since columns must not share a shortage.
+        room = width - sum(widths) - 2 * len(names) - 1
+        if width >= _NARROW and room >= _LEAST_REASON:
+            names.append("reason")
+            titles["reason"] = Text(self._say("reason"), "dim")
+            for cells in (titles, *rows):
+                cells["reason"].truncate(room, overflow="ellipsis")
+        table = Table(box=None, padding=(0, 1), pad_edge=False)
+        for name in names:
+            right = name in {"risk", "life", "anomaly"}
+            justify: Literal["left", "right"] = "right" if right else "left"
+            table.add_column(titles[name], justify=justify, no_wrap=True)
+        for cells in rows:
+            table.add_row(*(cells[name] for name in names))
+        return table
 
     def _cells(self, machine: Machine, width: int) -> dict[str, Text]:
         score, state = machine.score, machine.state

@@ -52,7 +52,7 @@ class Telling:
         language: Of the sentence.
         zone: Of the times in it.
         labels: What sensors and types are called, by name, then by language.
-        page_within_ns: An alarm whose onset is older when it is told is backlog.
+        page_within_ns: A change that is told later than this is backlog.
     """
 
     source: str
@@ -80,7 +80,7 @@ class Telling:
             alert: The change; what is sent has its sentence and its backlog flag.
             now_ns: The time of telling.
         """
-        late = now_ns - parse(alert.onset, TimeRule()) > self.page_within_ns
+        late = now_ns - parse(alert.time, TimeRule()) > self.page_within_ns
         alert = msgspec.structs.replace(alert, backfill=late)
         alert.message = sentence(alert, self.language, self.zone, self.labels)
         value = msgspec.json.encode(alert)

@@ -32,5 +32,5 @@ async def keep(path: Path, roles: Sequence[Any], patience_s: float) -> None:
         now = time.monotonic()
         stamps = [role.alive_at for role in roles if hasattr(role, "alive_at")]
         if all(now - at < _STALE_S + patience_s for at in stamps):
-            path.touch()
+            await asyncio.to_thread(path.touch)
         await asyncio.sleep(EVERY_S)

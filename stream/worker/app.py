@@ -89,7 +89,7 @@ async def _serve(
     if alive is None:
         return await serve(*(role.app for role in running))
     try:
-        alive.touch()
+        await asyncio.to_thread(alive.touch)
     except OSError as error:
         raise UserError(f"{alive}: expected a file to touch: {error}") from error
     touching = asyncio.create_task(keep(alive, running, settings.state.interval_s))

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from typing import Any
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -154,6 +156,8 @@ class TestTime:
         through(path, records(0, 4))
         dict(path.dump(3))
         take(path, told(2, "out_of_service"), told(9, "return", offset=1), until_ns=0)
+        # What waits is written, too.
+        assert [key for key, _ in path.dump(3)] == ["a/0"]
         take(path, until_ns=told(5, "return").time_ns, at=3)
         other = pipeline(one_type())
         other.load([block for _, block in path.dump(3, 1)])
@@ -178,10 +182,11 @@ class TestSilence:
         (alert,) = through(path, records(3, 4)).alerts
         assert (alert.kind, alert.event) == ("no_data", "cleared")
 
-    def test_what_is_out_of_service_may_be_silent(self) -> None:
+    @pytest.mark.parametrize("event", ["out_of_service", "failure"])
+    def test_what_is_out_of_service_may_be_silent(self, event: str) -> None:
         path = pipeline(one_type())
         through(path, records(0, 3))
-        take(path, told(0, "out_of_service"), until_ns=FOREVER, at=2)
+        take(path, told(0, event), until_ns=FOREVER, at=2)
         assert path.release({"a": ["a1"]}, 2).alerts == []
 
     def test_a_state_that_is_ahead_has_its_silence_behind_it(self) -> None:
@@ -240,10 +245,9 @@ def test_cuts_and_restarts_move_no_effect(
     whole = through(start(), both[2:])
     path, parts = start(), []
     edges = sorted({2, *(c + 1 for c in cuts if c > 1), restart + 2, 30})
-    for first, end in zip(edges, edges[1:], strict=False):
+    for first, end in itertools.pairwise(edges):
         if first == restart + 2:
             saved = [block for _, block in path.dump(first - 1)]
-            path.touch(f"a/{n}" for n in range(2))
             path = pipeline(type_)
             path.load(saved)
         parts.append(through(path, both[first:end]))

@@ -5,11 +5,20 @@ from __future__ import annotations
 import datetime as dt
 from zoneinfo import ZoneInfo
 
+import numpy as np
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from stream.core.event_time import BadTime, TimeRule, parse, parse_many, parse_or_none
+from stream.core.encode import iso_times
+from stream.core.event_time import (
+    BadTime,
+    TimeRule,
+    parse,
+    parse_many,
+    parse_or_none,
+    to_text,
+)
 
 AUTO = TimeRule()
 BERLIN = TimeRule(zone=ZoneInfo("Europe/Berlin"))
@@ -227,3 +236,22 @@ def test_usual_numbers_are_read_at_once(values: list[int], rule: TimeRule) -> No
 )
 def test_other_forms_are_left_to_one_by_one(values: list[object]) -> None:
     assert parse_many(values, AUTO) is None
+
+
+@pytest.mark.parametrize(
+    ("at", "text"),
+    [
+        (0, "1970-01-01T00:00:00.000Z"),
+        (1, "1970-01-01T00:00:00.000000001Z"),
+        (1_500_000, "1970-01-01T00:00:00.0015Z"),
+        (60_000_000_000, "1970-01-01T00:01:00.000Z"),
+    ],
+)
+def test_a_text_has_as_many_digits_as_its_time_needs(at: int, text: str) -> None:
+    assert to_text(at) == text
+
+
+@given(st.integers(0, LAST * 1_000_000_000 - 1))
+def test_a_time_goes_out_as_text_and_in(at: int) -> None:
+    assert parse(to_text(at), TimeRule()) == at
+    assert [to_text(at)] == iso_times(np.array([at]))

@@ -36,6 +36,14 @@ def fault(value: bytes | None) -> str:
     return found
 
 
+def test_what_people_can_tell() -> None:
+    told = "failure replacement maintenance out_of_service return"
+    assert set(EVENT_KINDS) == {
+        *told.split(),
+        *("acknowledge", "shelve", "unshelve", "feedback"),
+    }
+
+
 @pytest.mark.parametrize("kind", EVENT_KINDS)
 def test_every_kind_of_event_is_taken(kind: str) -> None:
     found = parse(record(kind=kind, by="ann", why="as told", mode="VIB", rule="risk"))

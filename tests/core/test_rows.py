@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from stream.core.readings import Tally, no_readings
+from stream.core.readings import OUTSIDE, Tally, is_outside, no_readings
 from stream.core.rows import RowMaker, Rows
 from tests.core.helpers import NAN, ends, kind, plain, readings
 
@@ -283,3 +283,23 @@ class TestRelease:
         rows = made.release(np.array([0, 1]), 5, Tally())
         assert lines(rows) == [(1, 20, [2, 2], 5)]
         assert made.idle.tolist() == [False, True]
+
+
+class TestOutside:
+    """Values outside the instrument's range: absent, and known to be so."""
+
+    def test_by_message_the_mark_stands_in_the_row(self) -> None:
+        rows = maker().push(readings((0, 10, [1, OUTSIDE])), Tally())
+        assert is_outside(rows.values).tolist() == [[False, True]]
+        assert plain(rows.values) == [[1, None]]
+
+    def test_on_a_grid_it_ends_what_was_held_until_it_is_too_old_itself(self) -> None:
+        made = maker(every_ns=10, max_age_ns=20)
+        batch = readings(
+            (0, 5, [1, 1]), (0, 15, [2, OUTSIDE]), (0, 45, [3, NAN]), (0, 55, [4, NAN])
+        )
+        rows = made.push(batch, Tally())
+        assert rows.time_ns.tolist() == [10, 20, 30, 50]
+        assert plain(rows.values) == [[1, 1], [2, None], [2, None], [3, None]]
+        found = is_outside(rows.values)[:, 1].tolist()
+        assert found == [False, True, True, False]

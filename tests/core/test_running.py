@@ -30,7 +30,8 @@ def push(made: Running, *rows: tuple[int, int, float, float]) -> list[bool]:
     values = np.array([row[2:] for row in rows], np.float32).reshape(-1, 2)
     found = made.push(machine, time, values)
     assert found is not None
-    return found.tolist()
+    told: list[bool] = found.tolist()
+    return told
 
 
 def test_without_a_rule_all_rows_count() -> None:

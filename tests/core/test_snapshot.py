@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -455,3 +457,39 @@ class TestAhead:
         through(other, records(3, 4))
         (later,) = dumped(other, 3).values()
         assert (snapshot.parse(later).offset, snapshot.parse(later).turn) == (3, 0)
+
+
+class TestOlder:
+    """State of older releases; a fixture of each stays here."""
+
+    KIND = kind(
+        "a",
+        rows=4,
+        stride=3,
+        baseline_rows=3,
+        new_at_first_row=True,
+        lateness_ns=2 * NS,
+    )
+
+    def rows(self, first: int, end: int) -> list[Record]:
+        return [
+            Record(body("a1", i, t=i, v=i % 7), i, (T0 + i) * 1000)
+            for i in range(first, end)
+        ]
+
+    def test_version_1_goes_on_as_if_nothing_had_been(self) -> None:
+        """It holds the first 8 readings, and was written before there were alarms."""
+        saved = (Path(__file__).parent / "state" / "version-1.msgpack").read_bytes()
+        path, whole = pipeline(self.KIND), pipeline(self.KIND)
+        assert path.load([saved]) == []
+        through(whole, self.rows(0, 8))
+        assert (
+            through(path, self.rows(8, 20)).messages
+            == through(whole, self.rows(8, 20)).messages
+        )
+
+    def test_version_1_knew_its_age_only_by_its_rows(self) -> None:
+        saved = (Path(__file__).parent / "state" / "version-1.msgpack").read_bytes()
+        path = pipeline(replace(self.KIND, new_at_first_row=False))
+        path.load([saved])
+        assert path.states[0].rings.aged[0] == -1

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from stream.core.readings import NEVER
+from stream.core.readings import NEVER, OUTSIDE
 from stream.core.windows import Rings, Windows
 from tests.core.helpers import kind, plain
 
@@ -191,3 +191,44 @@ def test_what_is_dumped_and_loaded_goes_on_the_same(rows: int) -> None:
     assert lines(count_up(other, 23, 60)) == lines(count_up(made, 23, 60))
     more = [lines(count_up(one, 2, 40, machine=1)) for one in (made, other)]
     assert more[0] == more[1]
+
+
+def running(made: Rings, *rows: tuple[int, int, float, bool]) -> list[Windows]:
+    """Push rows (machine, time, value, whether it runs)."""
+    machine, time, value, runs = (
+        np.array(column) for column in zip(*rows, strict=True)
+    )
+    return list(
+        made.push(
+            machine.astype(np.int64),
+            time.astype(np.int64),
+            value.astype(np.float32)[:, None],
+            np.arange(len(machine)) + 100,
+            running=runs,
+        )
+    )
+
+
+def test_windows_hold_running_rows_alone_and_all_rows_count_for_the_stride() -> None:
+    made = rings(rows=3, stride=2, new_at_first_row=True, baseline_rows=2)
+    parts = running(made, *((0, 10 * i, i, i not in (2, 3)) for i in range(6)))
+    ends = [int(end) for part in parts for end in part.time_ns]
+    filled = [int(count) for part in parts for count in part.filled]
+    assert (ends, filled) == ([10, 30, 50], [2, 0, 3])
+    (last,) = lines(parts)[-1:]
+    assert last == (50, [1, 4, 5], 3)
+    # Standing still does not age.
+    assert [int(a) for part in parts for a in part.age][-1] == 4
+    assert made.baseline[0, :, 0].tolist() == [0, 1]
+
+
+def test_the_newest_rows_tell_of_values_outside_the_range() -> None:
+    made = rings(rows=5)
+    values = [OUTSIDE, 1, 1, 1, float("nan")]
+    found = [
+        bool(part.outside[0, 0])
+        for i, value in enumerate(values)
+        for part in push(made, (0, i, value))
+    ]
+    # Three rows are looked at; below the full window the first one is repeated.
+    assert found == [True, True, True, False, False]

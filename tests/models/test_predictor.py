@@ -10,13 +10,24 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from models.bundle import Bundle
+from models.instruments import FAULTS
 from models.options import Examples
 from models.prediction import WHY, Prediction
 from models.predictor import BUCKETS, Predictor
 from models.trained import Trained
+from models.windows import WindowArrays
 from tests.models.fleet import LAYOUT, fleet
 
-COLUMNS = ("risk", "rul", "anomaly", "health", "contributions", "why")
+COLUMNS = (
+    "risk",
+    "rul",
+    "anomaly",
+    "health",
+    "contributions",
+    "faults",
+    "deviation",
+    "why",
+)
 
 
 @pytest.fixture(scope="module")
@@ -55,6 +66,49 @@ def test_a_row_does_not_depend_on_its_batch(
     assert bits(found) == bits(whole, some)
 
 
+def with_a_mute_sensor(windows: WindowArrays, sensor: int) -> WindowArrays:
+    """The same windows, the newest half of one sensor lacking."""
+    values = windows.values.copy()
+    values[:, -6:, sensor] = np.nan
+    return replace(windows, values=values)
+
+
+@pytest.mark.parametrize("sensor", [1, 2, 3])
+def test_one_broken_sensor_raises_no_machine_alarm(
+    predictor: Predictor, examples: Examples, whole: Prediction, sensor: int
+) -> None:
+    well = np.flatnonzero((examples.life > LAYOUT.cap) & (examples.windows.age > 12))
+    found = predictor.predict(with_a_mute_sensor(examples.windows.take(well), sensor))
+    assert (found.faults[:, sensor] == FAULTS.index("no_data")).all()
+    assert (found.contributions[:, sensor] == 0).all()
+    assert found.contributions.sum(axis=1) == pytest.approx(1.0, abs=5e-4)
+    assert np.isnan(found.deviation[:, sensor]).all()
+    loud = np.mean(found.anomaly < 0.3)
+    assert loud <= np.mean(whole.anomaly[well] < 0.3) + 0.02
+    assert np.quantile(found.risk - whole.risk[well], 0.98) < 0.1
+    assert (found.why == 0).all()
+
+
+def test_faulty_windows_have_the_same_bits_in_any_batch_and_after_loading(
+    trained: Trained, predictor: Predictor, examples: Examples
+) -> None:
+    some = np.arange(0, len(examples.life), 5)
+    broken = [
+        with_a_mute_sensor(examples.windows.take(some[k::4]), k + 1) for k in range(3)
+    ]
+    every = WindowArrays(
+        **{
+            name: np.concatenate([getattr(part, name) for part in broken])
+            for name in WindowArrays.__annotations__
+            if name != "outside"
+        }
+    )
+    together = predictor.predict(every)
+    assert bits(Predictor(trained, "pump", "1", "").predict(every)) == bits(together)
+    for i in range(0, len(every), 11):
+        assert bits(predictor.predict(every.take(np.array([i])))) == bits(together, [i])
+
+
 def test_numbers_are_within_their_ranges(whole: Prediction, examples: Examples) -> None:
     assert whole.rul.shape == (len(examples.life), 3)
     assert ((whole.risk >= 0) & (whole.risk <= 1)).all()
@@ -88,6 +142,7 @@ def test_an_unknown_regime_gives_no_estimate_and_spares_the_others(
     assert [predictor.reasons[code] for code in found.why] == ["", WHY[1], ""]
     assert np.isnan(found.risk[1])
     assert np.isnan(found.contributions[1]).all()
+    assert np.isfinite(found.deviation[1, 1:4]).all()
     assert bits(found, [0, 2]) == bits(whole, some[[0, 2]])
 
 

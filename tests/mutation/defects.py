@@ -50,6 +50,11 @@ TESTS = {
     "segments.py": ("test_segments.py",),
     "snapshot.py": ("test_snapshot.py", "test_restart.py"),
     "trackers.py": ("test_alarms.py", "test_alarms_machine.py"),
+    "running.py": ("test_running.py",),
+    "service.py": ("test_service.py", "test_effects.py"),
+    "effects.py": ("test_effects.py",),
+    "alert.py": ("test_events.py",),
+    "outcome.py": ("test_effects.py", "test_pipeline.py"),
     "windows.py": (
         "test_windows.py",
         "test_forget.py",
@@ -135,8 +140,8 @@ DEFECTS = (
     ),
     Defect(
         "decode.py",
-        "wide[huge | outside] = np.nan",
-        "wide[outside] = np.nan",
+        "    wide[huge] = np.nan\n",
+        "",
         "values beyond float32 become infinite in the state",
     ),
     Defect(
@@ -465,7 +470,7 @@ DEFECTS = (
     ),
     Defect(
         "rows.py",
-        "self.holding(machines[self.applied[machines] <= offset])",
+        "self.holding(machines, offset)",
         "self.holding(machines)",
         "a release is repeated on machines that are ahead of it",
     ),
@@ -484,8 +489,8 @@ DEFECTS = (
     ),
     Defect(
         "windows.py",
-        "number = self.count[machine[now]] + rank[now] % _SLACK",
-        "number = rank[now] % _SLACK + 0 * self.count[machine[now]]",
+        "self._due(machine, self.seen[machine] + rank, time_ns)",
+        "self._due(machine, rank, time_ns)",
         "strides are counted from the start of each batch",
     ),
     Defect(
@@ -532,8 +537,8 @@ DEFECTS = (
     ),
     Defect(
         "windows.py",
-        "early = np.flatnonzero(number < self._kind.baseline_rows)",
-        "early = np.flatnonzero(number <= self._kind.baseline_rows - 2)",
+        "early = at[number[at] < self._kind.baseline_rows]",
+        "early = at[number[at] <= self._kind.baseline_rows - 2]",
         "the last row of the baseline is never kept",
     ),
     Defect(
@@ -639,8 +644,8 @@ DEFECTS = (
         "pipeline.py",
         "            machines = np.array(mine, np.int64)\n"
         "            self._touch(kind, machines)\n"
-        "            rows =",
-        "            machines = np.array(mine, np.int64)\n            rows =",
+        "            quiet =",
+        "            machines = np.array(mine, np.int64)\n            quiet =",
         "that a machine was released is not written",
     ),
     Defect(
@@ -669,15 +674,128 @@ DEFECTS = (
     ),
     Defect(
         "pipeline.py",
-        "            self._touch(kind, machines)\n            state.rows.forget",
-        "            state.rows.forget",
+        "            self._touch(kind, machines)\n            state.forget",
+        "            state.forget",
         "machines that were let go are back after a restart",
     ),
     Defect(
         "pipeline.py",
-        "            state.grow(len(self.machines.names[kind]))\n",
+        "            self._grow(kind, len(self.machines.names[kind]))\n",
         "",
         "releasing a machine that never had a row raises",
+    ),
+    Defect(
+        "rows.py",
+        "told = ~np.isnan(values) | is_outside(values)",
+        "told = ~np.isnan(values)",
+        "on a grid what was held outlives a value outside the range",
+    ),
+    Defect(
+        "windows.py",
+        "filled=np.where(runs, filled, 0).astype(np.int32)",
+        "filled=filled.astype(np.int32)",
+        "a machine that stands still is scored",
+    ),
+    Defect(
+        "windows.py",
+        "after = number[now] + runs[now]",
+        "after = number[now] + 1",
+        "rows of a machine that stands still get into its windows",
+    ),
+    # running.py
+    Defect(
+        "running.py",
+        "time_ns >= since + self._kind.settle_ns",
+        "time_ns > since + self._kind.settle_ns",
+        "a machine settles one row too long",
+    ),
+    Defect(
+        "running.py",
+        "began[1:] &= ~holds[:-1] | head[1:]",
+        "began[1:] &= ~holds[:-1]",
+        "a machine begins to run when the one before it did",
+    ),
+    Defect(
+        "running.py",
+        "verdict[~met & ~unknown] = 0",
+        "verdict[~met] = 0",
+        "a missing value stops a machine",
+    ),
+    Defect(
+        "running.py",
+        "head & (before != NEVER), before, time_ns",
+        "head & (before == NEVER), before, time_ns",
+        "the settling starts anew with each batch",
+    ),
+    # service.py
+    Defect(
+        "service.py",
+        "line.sort(key=lambda one: one.time_ns)",
+        "line.sort(key=lambda one: one.offset)",
+        "events take effect in the order in which they came",
+    ),
+    Defect(
+        "service.py",
+        "line[0].time_ns <= until_ns",
+        "line[0].time_ns < until_ns",
+        "an event of the very moment comes too late",
+    ),
+    Defect(
+        "service.py",
+        'kind == "out_of_service" and self.state[machine] == IN_SERVICE',
+        'kind == "out_of_service"',
+        "what has failed may return without a new life",
+    ),
+    Defect(
+        "service.py",
+        "told.offset > self.seen.get(machine, {}).get(told.partition, -1)",
+        "told.offset > self.seen.get(machine, {}).get(0, -1)",
+        "events of one partition hide those of another",
+    ),
+    # effects.py
+    Defect(
+        "effects.py",
+        "before = rows.time_ns < service.next_ns(rows.machine)",
+        "before = rows.time_ns <= service.next_ns(rows.machine)",
+        "a row of an event's own time does not see it",
+    ),
+    Defect(
+        "effects.py",
+        "if state.rows.applied[number] <= offset:",
+        "if True:",
+        "an event is brought forward on machines that are ahead of it",
+    ),
+    Defect(
+        "effects.py",
+        'if back or event.kind == "replacement":',
+        'if event.kind == "replacement":',
+        "a repaired machine goes on with the rows of the one that failed",
+    ),
+    Defect(
+        "effects.py",
+        "if state.service.state[number] == IN_SERVICE:",
+        "if True:",
+        "a machine out of service raises an alarm by its silence",
+    ),
+    Defect(
+        "effects.py",
+        "            self._states[kind].service.take(number, told)\n"
+        "            self._touch(kind, np.array([number]))\n",
+        "            self._states[kind].service.take(number, told)\n",
+        "an event that waits is not written",
+    ),
+    # alert.py, outcome.py
+    Defect(
+        "alert.py",
+        '    "unshelve",\n',
+        "",
+        "nobody can end a shelf",
+    ),
+    Defect(
+        "outcome.py",
+        "tally: Tally = field(default_factory=Tally)",
+        "tally: Tally = field(default_factory=lambda shared=Tally(): shared)",
+        "all batches share one tally",
     ),
     # snapshot.py
     *(

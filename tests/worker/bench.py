@@ -14,7 +14,7 @@ import msgspec
 
 from connectors.memory_log import Log, Record
 from connectors.memory_reader import MemoryReader
-from stream.core import alert as events
+from stream.core import alert
 from stream.core.pipeline import Pipeline
 from stream.worker.alerting import Telling
 from stream.worker.event_log import EventLog
@@ -179,7 +179,7 @@ class Bench:
         at = [self.log.append(SOURCE, 0, b"k", value)[1] for value in values]
         return self.log.topic(SOURCE)[0].read(at[0], len(at))
 
-    def tell(self, event: events.Event) -> None:
+    def tell(self, event: alert.Event) -> None:
         """Put an event onto its topic, and let the worker read it."""
         key, value = event.machine.encode(), msgspec.json.encode(event)
         _, at = self.log.append("events", 0, key, value)

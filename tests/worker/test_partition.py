@@ -114,10 +114,10 @@ def whole_story(bench: Bench) -> list[Record]:
 
 def tell(bench: Bench) -> None:
     """Tell of the machines what happens after row 3 and before row 4."""
-    at, shelf = time_of(3.5), {"until": time_of(1e6), "why": "known"}
+    at, far = time_of(3.5), time_of(1e6)
     bench.tell(Event("pump-1", "acknowledge", at, by="ann", why="on my way"))
     bench.tell(Event("pump-2", "maintenance", at, by="bob"))
-    bench.tell(Event("fan-1", "shelve", time_of(35), **shelf))
+    bench.tell(Event("fan-1", "shelve", time_of(35), until=far, why="known"))
 
 
 def alerts(bench: Bench) -> dict[tuple[str, int], set[bytes]]:
