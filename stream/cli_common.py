@@ -29,10 +29,18 @@ JsonOption = Annotated[
 ]
 SeedOption = Annotated[int, typer.Option("--seed", min=0, help="Seed of all chance.")]
 
+
+class _Screen(Console):
+    """A console that leaves it to the command line what a broken pipe means."""
+
+    def on_broken_pipe(self) -> None:
+        raise BrokenPipeError
+
+
 # Results go to standard output, everything said meanwhile to standard error. Units
 # such as [degR] stand in brackets and must not be taken for markup.
-out = Console(markup=False, highlight=False, emoji=False)
-err = Console(markup=False, highlight=False, emoji=False, stderr=True)
+out = _Screen(markup=False, highlight=False, emoji=False)
+err = _Screen(markup=False, highlight=False, emoji=False, stderr=True)
 
 
 def say(text: str) -> None:

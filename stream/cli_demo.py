@@ -64,7 +64,7 @@ def demo(
     """Simulate pumps, train on one fleet, and watch another through the real agents.
 
     Needs no server: Kafka is a log in memory here. Takes two to three minutes on two
-    cores, one of them for training, and writes report.html, the models and a log.
+    cores, half of it training, and writes report.html, the models and a log.
 
     **Examples**
 

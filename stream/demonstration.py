@@ -16,12 +16,13 @@ from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 
-from stream.demo import show
 from stream.demo.board import Board
 from stream.demo.fleet import Fleet, simulate
+from stream.demo.frame import closing, lively, opening
 from stream.demo.learning import Learning, Stage
 from stream.demo.parameters import Parameters, read
 from stream.demo.phrases import Phrases
+from stream.demo.show import View
 from stream.demo.signals import chosen
 from stream.errors import InputError
 from stream.worker import log
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
     from stream.demo.summary import Summary
 
 PACE_S = 40.0
-"""How long watching takes at least, unless it shall be fast."""
+"""How long watching on a terminal takes at least, unless it shall be fast."""
 
 _TRAINING_SEED = 0
 _LOG = "demo.log"
@@ -125,9 +126,11 @@ class Demonstration:
         self._check(trained=trained)
         fleet = simulate(self.laws, seed, "demo")
         signals, about = chosen(fleet), self._about(fleet, seed)
-        show.opening(self.console, fleet, signals, self.say, about)
+        opening(self.console, signals, self.say, about)
         stages, trained_s = self._models(trained=trained)
-        board, summary = self._watch(fleet, seed, 0.0 if fast else PACE_S)
+        # Without anybody to watch there is nothing to wait for.
+        pace_s = PACE_S if lively(self.console) and not fast else 0.0
+        board, summary = self._watch(fleet, seed, pace_s)
         compared = self._compare([fleet], summary.verdict.false_alarms)
         summary = replace(summary, baselines=tuple(compared), trained_s=trained_s)
         from stream.demo.report import Page, write
@@ -137,7 +140,7 @@ class Demonstration:
         page = Page(fleet, signals, board, summary, stages, about, parameters)
         write(page, path, self.say)
         following = self._following(command, seed)
-        show.closing(self.console, summary, self.say, str(path), following)
+        closing(self.console, summary, self.say, str(path), following)
         return {**summary.to_json(), "report": str(path)}
 
     def several(self, seed: int, count: int, *, trained: bool) -> dict[str, Any]:
@@ -239,7 +242,7 @@ class Demonstration:
 
         self._note(self.say("streaming", machines=len(fleet.machines)))
         scorers, board = self._scorers(), Board(fleet.machines)
-        with show.View(board, fleet, self.console, self.say, self.horizon_h) as view:
+        with View(board, fleet, self.console, self.say, self.horizon_h) as view:
             played = play(fleet, self.settings, scorers, view, pace_s)
         return board, summarise(fleet, board.alerts, played, seed, self.horizon_h)
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 import math
 from collections import Counter
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
 from stream.core.alert import Alert, Event
 from stream.demo.fleet import time_of
+from stream.demo.phrases import Phrases
 
 STATES = ("failed", "alarm", "sensor", "watch", "normal", "blind", "standby", "waiting")
 """What a machine may be, what needs people first."""
@@ -55,6 +56,29 @@ class Score(msgspec.Struct):
         return (
             "<0.001" if rate < 0.001 else f"{rate:.2g}" if rate < 10 else f"{rate:.0f}"
         )
+
+
+class Why(NamedTuple):
+    """Why a machine does not look normal.
+
+    Attributes:
+        sensor: The sensor that says most; empty if nothing does.
+        sigma: How far it is from its own normal, where that is known.
+        fault: What is wrong with the sensor itself; empty if nothing is.
+    """
+
+    sensor: str = ""
+    sigma: float | None = None
+    fault: str = ""
+
+    def told(self, say: Phrases) -> str:
+        """In few words."""
+        if not self.sensor:
+            return ""
+        name = say.label(self.sensor)
+        if self.fault:
+            return f"{name}: {say.known('fault', self.fault)}"
+        return name if self.sigma is None else f"{name} {self.sigma:+.1f} sigma"
 
 
 @dataclass(slots=True, eq=False)
@@ -103,19 +127,20 @@ class Machine:
             return "blind"
         return "watch" if score.health < _WATCH_BELOW else "normal"
 
-    def reason(self) -> tuple[str, float | None]:
-        """The sensor that says most, and by how many sigma; empty if nothing does."""
-        alarms = [a for a in self.open.values() if a.subject == "machine"]
-        for alert in alarms:
-            for reason in alert.evidence.reasons:
-                return reason.sensor, reason.sigma
-        faults = [a.sensor for a in self.open.values() if a.sensor]
-        if faults:
-            return faults[0], None
+    def reason(self) -> Why:
+        """What says most: of an alarm, of a broken sensor, or of a strange window."""
+        alarms = list(self.open.values())
+        for alarm in alarms:
+            if alarm.subject == "machine" and alarm.evidence.reasons:
+                first = alarm.evidence.reasons[0]
+                return Why(first.sensor, first.sigma)
+        for alarm in alarms:
+            if alarm.sensor:
+                return Why(alarm.sensor, None, alarm.kind.removeprefix("sensor."))
         shares = self.score.contributions if self.score else None
         if shares and self.state == "watch":
-            return max(shares, key=lambda name: shares[name]), None
-        return "", None
+            return Why(max(shares, key=lambda name: shares[name]))
+        return Why()
 
 
 @dataclass(frozen=True)

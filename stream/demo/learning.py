@@ -18,9 +18,9 @@ from rich.progress import (
     TimeElapsedColumn,
 )
 
+from stream.demo.frame import lively
 from stream.demo.glyphs import spark
 from stream.demo.phrases import Phrases
-from stream.demo.show import lively
 
 _FOLD = re.compile(r"fold (\d+) of (\d+)")
 

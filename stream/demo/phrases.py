@@ -21,10 +21,10 @@ EN = {
         " they learn from another fleet of {trained} pumps, made with another seed."
     ),
     "parameters": "Every number of the simulation: {path}",
-    "signal.failing": "{machine}, {sensor}: {mechanism}, fails at the right edge",
-    "signal.healthy": "{machine}, {sensor}: healthy, only the load changes",
-    "signal.spare": "{machine}, {sensor}: a spare, stands and starts",
-    "signal.fault": "{machine}, {sensor}: the sensor is {kind}, not the pump",
+    "signal.failing": "{machine} {sensor}: {mechanism}, fails at the end",
+    "signal.healthy": "{machine} {sensor}: healthy, load changes",
+    "signal.spare": "{machine} {sensor}: a spare, starts and stops",
+    "signal.fault": "{machine} {sensor}: broken sensor, {kind}",
     "days": "{days:.0f} days",
     "training": "Training: two networks for risk and remaining life, one for anomalies",
     "stage.preparing": "simulating and reading the training fleet",
@@ -78,7 +78,7 @@ EN = {
     "sum.sudden.value": "{machine}: failed without a sign in any sensor",
     "sum.false": "False alarms",
     "sum.false.value": (
-        "{count} in {months:.1f} healthy machine-months, {rate:.2f} in each"
+        "{count}, in {months:.1f} healthy machine-months: {rate:.2f} per month"
     ),
     "sum.driving": "Right reason",
     "sum.driving.value": "{named} of {asked} true alarms name the driving sensor first"
@@ -88,7 +88,7 @@ EN = {
     "sum.faults.missed": "not: {kinds}",
     "sum.baselines": "For comparison",
     "sum.baselines.value": (
-        "{name}: {foreseen} of {foreseeable} at {false} false alarms"
+        "{name}: {foreseen} of {foreseeable} (false alarms: {false})"
     ),
     "baseline.fixed limits": "best fixed limits",
     "baseline.pca": "PCA",
@@ -118,6 +118,10 @@ EN = {
     ),
     "report.faults": "Broken sensors",
     "report.machines": "Machines at the end",
+    "report.machines.note": (
+        "Anomaly: how often a month a healthy machine looks at least as strange; small"
+        " is strange."
+    ),
     "report.alerts": "Alerts",
     "report.alerts.note": "All that were raised, in the words that technicians get.",
     "report.baselines": "Is it hard?",
@@ -130,7 +134,7 @@ EN = {
     "report.day": "day",
     "report.hours": "hours to the failure",
     "report.rate": "Readings per second",
-    "report.delay": "after {rows} rows",
+    "report.delay": "on-delay in rows: {rows}",
     "report.loss": "training",
     "report.held": "held-out machines",
     "method": "method",
@@ -173,10 +177,10 @@ ZH = {
         "对此一无所知：它们学自另一批 {trained} 台泵，随机种子不同。"
     ),
     "parameters": "模拟的全部参数：{path}",
-    "signal.failing": "{machine}，{sensor}：{mechanism}，在右端发生故障",
-    "signal.healthy": "{machine}，{sensor}：健康，只是负荷在变",
-    "signal.spare": "{machine}，{sensor}：备用泵，时停时启",
-    "signal.fault": "{machine}，{sensor}：传感器失灵（{kind}），泵本身正常",
+    "signal.failing": "{machine} {sensor}：{mechanism}，最后发生故障",
+    "signal.healthy": "{machine} {sensor}：健康，只是负荷在变",
+    "signal.spare": "{machine} {sensor}：备用泵，时停时启",
+    "signal.fault": "{machine} {sensor}：传感器失灵（{kind}）",
     "days": "{days:.0f} 天",
     "training": "训练：两个风险与寿命网络，一个异常网络",
     "stage.preparing": "模拟并读取训练用的泵",
@@ -260,6 +264,7 @@ ZH = {
     "report.training.note": "各轮损失；训练中未见过的设备上的损失决定何时停止。",
     "report.faults": "失灵的传感器",
     "report.machines": "结束时的设备",
+    "report.machines.note": "异常：健康设备每月出现同样情况的次数，越小越异常。",
     "report.alerts": "报警",
     "report.alerts.note": "全部报警，即技术人员收到的原文。",
     "report.baselines": "难吗？",
@@ -271,7 +276,7 @@ ZH = {
     "report.day": "天",
     "report.hours": "距故障的小时数",
     "report.rate": "每秒读数",
-    "report.delay": "持续 {rows} 行后",
+    "report.delay": "报警延时（行）：{rows}",
     "report.loss": "训练",
     "report.held": "留出设备",
     "method": "方法",

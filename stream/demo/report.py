@@ -151,7 +151,7 @@ def _faults(page: Page, say: Phrases) -> list[dict[str, str]]:
 def _machines(board: Board, say: Phrases) -> list[dict[str, str]]:
     found = []
     for machine in board.machines.values():
-        score, sensor = machine.score, machine.reason()[0]
+        score = machine.score
         given = score is not None and score.health is not None and not machine.failed
         row = {
             "name": machine.name,
@@ -159,7 +159,7 @@ def _machines(board: Board, say: Phrases) -> list[dict[str, str]]:
             "health": "",
             "risk": "",
             "life": "",
-            "reason": say.label(sensor) if sensor else "",
+            "reason": machine.reason().told(say),
             "anomaly": "",
         }
         if score is not None and given:

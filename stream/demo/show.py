@@ -1,4 +1,4 @@
-"""The demo in a terminal: signals, training, the live table, and plain lines.
+"""The fleet in a terminal while it is watched: the live table, or plain lines.
 
 On a terminal things move; anywhere else everything comes as plain lines, without
 control characters, so that logs and pipes can be read.
@@ -13,17 +13,15 @@ from typing import Literal, Self
 import numpy as np
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
-from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
 from stream.core.alert import Event as Happened
 from stream.demo.board import STATES, Board, Machine
 from stream.demo.fleet import Fleet, iso
-from stream.demo.glyphs import bar, plot, spark
+from stream.demo.frame import lively
+from stream.demo.glyphs import bar, spark
 from stream.demo.phrases import Phrases
-from stream.demo.signals import Signal
-from stream.demo.summary import Summary
 
 _DAY_NS = 86_400 * 10**9
 _COLOUR = {
@@ -40,58 +38,11 @@ _WIDE, _MIDDLE, _NARROW, _TINY = 110, 94, 76, 62
 """Widths from which the trend, the anomaly, the reason, and the life are shown."""
 
 _TALL = 32
+_ALERT_LINES = 10
 _LEAST_REASON = 8
 _TREND_NS = 5 * _DAY_NS
 _AROUND = 5
 """Lines of the live view that are neither machines nor alerts."""
-
-
-def lively(console: Console) -> bool:
-    """Whether things may move."""
-    return console.is_terminal and not console.is_dumb_terminal
-
-
-def opening(
-    console: Console, fleet: Fleet, signals: Sequence[Signal], say: Phrases, about: str
-) -> None:
-    """Show what is simulated."""
-    console.print(Text(say("title"), "bold"), Text(say("advises"), "dim"))
-    console.print(Text(about))
-    if not lively(console):
-        for signal in signals:
-            low, high = float(np.nanmin(signal.values)), float(np.nanmax(signal.values))
-            console.print(f"  {signal.title(say)} ({_range(signal, say)})")
-            console.print(f"  {spark(signal.values, 64, low, high)}")
-        return
-    columns = 2 if console.width >= _MIDDLE else 1
-    grid = Table.grid(expand=True, padding=(0, 1))
-    for _ in range(columns):
-        grid.add_column(ratio=1)
-    width = console.width // columns - 5
-    height = 5 if columns == 2 else 3
-    panels = [_panel(signal, width, height, say) for signal in signals]
-    for at in range(0, len(panels), columns):
-        grid.add_row(*panels[at : at + columns])
-    console.print(grid)
-
-
-def _panel(signal: Signal, width: int, height: int, say: Phrases) -> Panel:
-    colour = {"failing": "red", "fault": "magenta"}.get(signal.kind, "cyan")
-    lines = plot(signal.values, width, height)
-    return Panel(
-        Text("\n".join(lines), colour, no_wrap=True),
-        title=Text(signal.title(say)),
-        title_align="left",
-        subtitle=Text(_range(signal, say), "dim"),
-        subtitle_align="right",
-        border_style="dim",
-    )
-
-
-def _range(signal: Signal, say: Phrases) -> str:
-    low, high = np.nanmin(signal.values), np.nanmax(signal.values)
-    unit = signal.unit.replace("Cel", "°C").strip("{}")
-    return f"{low:.3g} … {high:.3g} {unit}, {say('days', days=signal.days)}"
 
 
 class View:
@@ -172,12 +123,10 @@ class View:
     def picture(self) -> RenderableType:
         """The live view, as large as the console."""
         height = self._console.height
-        tall = height >= _TALL
-        alerts, lines = (5, 2) if tall else (3, 1)
-        room = max(4, height - _AROUND - alerts * lines)
-        return Group(
-            self._header(), self._machines(room), *self._last(alerts, lines), ""
-        )
+        # Whole sentences where there is room, else the beginning of each.
+        alerts = _ALERT_LINES if height >= _TALL else 3
+        room = max(4, height - _AROUND - alerts)
+        return Group(self._header(), self._machines(room), *self._last(alerts), "")
 
     def _line(self, text: str) -> None:
         self._console.print(text, soft_wrap=True)
@@ -266,7 +215,7 @@ class View:
             "machine": Text(machine.name),
             "state": Text(self._say(f"state.{state}"), colour),
             "trend": self._trend(machine),
-            "reason": self._reason(machine),
+            "reason": Text(machine.reason().told(self._say)),
         }
         for name in ("health", "risk", "life", "anomaly"):
             cells[name] = Text("-", "dim")
@@ -294,67 +243,21 @@ class View:
         slots[places] = risk[inside]
         return Text(spark(slots, 15, 0.0, 1.0), "cyan")
 
-    def _reason(self, machine: Machine) -> Text:
-        sensor, sigma = machine.reason()
-        if not sensor:
-            return Text("")
-        told = "" if sigma is None else f" {sigma:+.1f} sigma"
-        return Text(self._say.label(sensor) + told)
-
-    def _last(self, count: int, lines: int) -> list[RenderableType]:
-        say, board = self._say, self._board
-        told = board.raised()[-count:]
+    def _last(self, room: int) -> list[RenderableType]:
+        """The newest alarms in so many lines, those that are over in the background."""
+        say, board, console = self._say, self._board, self._console
         found: list[RenderableType] = [Text(say("alerts"), "dim")]
-        if not told:
-            found.append(Text(say("no_alerts"), "dim"))
-        for alert in reversed(told):
+        for alert in reversed(board.raised()[-room:]):
             colour = _COLOUR["alarm" if alert.subject == "machine" else "sensor"]
             over = alert.id not in board.machines[alert.machine].open
-            # Words break lines, which leaves some of each line empty.
-            room = lines * self._console.width - 12 * (lines - 1) - 1
             text = Text(f"{_at(alert.time)} {alert.message}", "dim" if over else "")
             text.highlight_words([alert.machine], "dim" if over else colour)
-            text.truncate(room, overflow="ellipsis")
-            found.append(text)
-        return found
-
-
-def closing(
-    console: Console,
-    summary: Summary,
-    say: Phrases,
-    report: str,
-    following: Sequence[tuple[str, str]],
-) -> None:
-    """Say what it came to, and what to do next.
-
-    Args:
-        console: Where.
-        summary: Of the run.
-        say: In which words.
-        report: Path of the report.
-        following: Commands, and what they are for.
-    """
-    lines = [*summary.lines(say), (say("sum.report"), report)]
-    console.print()
-    console.print(Text(say("summary"), "bold"))
-    _pairs(console, lines, "bold")
-    console.print(Text(say("next"), "bold"))
-    _pairs(console, following, "cyan")
-
-
-def _pairs(console: Console, pairs: Sequence[tuple[str, str]], style: str) -> None:
-    width = max((Text(left).cell_len for left, _ in pairs), default=0)
-    for left, right in pairs:
-        pad = " " * (width - Text(left).cell_len)
-        if lively(console):
-            grid = Table.grid(padding=(0, 2))
-            grid.add_column(width=width + 2)
-            grid.add_column()
-            grid.add_row(Text(f"  {left}", style), Text(right))
-            console.print(grid)
-        else:
-            console.print(f"  {left}{pad}  {right}", soft_wrap=True)
+            if room < _ALERT_LINES:
+                text.truncate(console.width - 1, overflow="ellipsis")
+            found += text.wrap(console, console.width)
+        if len(found) == 1:
+            found.append(Text(say("no_alerts"), "dim"))
+        return found[: 1 + room]
 
 
 def _urgency(machine: Machine) -> tuple[int, float]:

@@ -220,6 +220,9 @@ def test_windows_hold_running_rows_alone_and_all_rows_count_for_the_stride() -> 
     # Standing still does not age.
     assert [int(a) for part in parts for a in part.age][-1] == 4
     assert made.baseline[0, :, 0].tolist() == [0, 1]
+    # Also where a batch ends while the machine stands still.
+    running(made, (0, 60, 6, False))
+    assert lines(running(made, (0, 70, 7, True))) == [(70, [4, 5, 7], 3)]
 
 
 def test_the_newest_rows_tell_of_values_outside_the_range() -> None:

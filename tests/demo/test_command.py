@@ -99,3 +99,22 @@ def test_what_cannot_be_done_is_said_in_one_sentence(
     assert told in done.stderr
     assert "Traceback" not in done.stderr
     assert done.stderr.startswith("foreshock: ")
+
+
+def test_a_reader_who_has_seen_enough_ends_it_kindly(folder: Path) -> None:
+    command = [sys.executable, "-m", "stream.cli", "demo", "--output", "enough"]
+    with subprocess.Popen(  # noqa: S603 - our own command
+        command,
+        cwd=folder,
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        assert process.stdout.readline().startswith("Foreshock demo")
+        process.stdout.close()
+        told = process.stderr.read()
+        assert process.wait(120) == 0, told
+    assert told == ""

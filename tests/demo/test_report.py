@@ -142,7 +142,7 @@ def test_the_lines_name_what_was_missed(fleet: Fleet, summary: Summary) -> None:
     assert lines["Failures foreseen"] == "1 of 2 that could be foreseen"
     assert missed in lines["Missed"]
     assert sudden in lines["No warning"]
-    assert lines["For comparison"] == "best fixed limits: 1 of 3 at 1 false alarms"
+    assert lines["For comparison"] == "best fixed limits: 1 of 3 (false alarms: 1)"
     chinese = summary.lines(Phrases("zh"))
     assert len(chinese) == len(lines)
     assert not {title for title, _ in chinese} & set(lines)

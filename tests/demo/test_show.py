@@ -16,11 +16,12 @@ from rich.console import Console
 from stream.core.alert import Alert, Event, Evidence, Reason
 from stream.demo.board import Board
 from stream.demo.fleet import Fleet, iso
+from stream.demo.frame import opening
 from stream.demo.glyphs import bar, plot, spark, thinned
 from stream.demo.learning import Learning
 from stream.demo.parameters import Parameters
 from stream.demo.phrases import EN, ZH, Phrases
-from stream.demo.show import View, opening
+from stream.demo.show import View
 from stream.demo.signals import chosen
 from tests.demo.small import small_fleet
 
@@ -104,7 +105,11 @@ def busy_board(fleet: Fleet) -> Board:
     nothing = dict.fromkeys(("risk", "rul", "anomaly", "health", "contributions"))
     board.score(score(names[2], now, why="not_running", **nothing))
     board.happened(Event(names[3], "failure", iso(now), mode="bearing_wear"))
-    board.alert(alert(names[4], now, subject="sensor", sensor="flow", id="s"))
+    board.alert(
+        alert(
+            names[4], now, subject="sensor", sensor="flow", kind="sensor.stuck", id="s"
+        )
+    )
     board.moved(now, 1_000, 0.5)
     return board
 
@@ -114,9 +119,10 @@ def test_machines_are_in_the_state_that_matters_most(fleet: Fleet) -> None:
     states = [machine.state for machine in board.machines.values()]
     assert states == ["watch", "alarm", "standby", "failed", "sensor", "waiting"]
     first, second, *_, fifth, _ = board.machines.values()
-    assert first.reason() == ("vibration", None)
-    assert second.reason() == ("vibration", 4.1)
-    assert fifth.reason() == ("flow", None)
+    say = Phrases("en", {"vibration": {"en": "shaking"}})
+    told = [machine.reason().told(say) for machine in (first, second, fifth)]
+    assert told == ["shaking", "shaking +4.1 sigma", "flow: stuck"]
+    assert board.machines[fleet.machines[2]].reason().told(say) == ""
     now = fleet.start_ns + 60 * _HOUR_NS
     board.alert(alert(second.name, now, event="cleared", state="cleared", seq=2))
     board.happened(Event(fleet.machines[3], "return", iso(now)))
@@ -144,8 +150,11 @@ def test_a_score_is_told_in_few_letters() -> None:
 def test_the_picture_fits_the_terminal(
     fleet: Fleet, width: int, height: int, language: str
 ) -> None:
-    console = terminal(width, height)
-    view = View(busy_board(fleet), fleet, console, Phrases(language), 72.0)
+    console, board = terminal(width, height), busy_board(fleet)
+    for number in range(12):
+        at = fleet.start_ns + (60 + number) * _HOUR_NS
+        board.alert(alert(fleet.machines[1], at, id=str(number)))
+    view = View(board, fleet, console, Phrases(language), 72.0)
     console.print(view.picture())
     lines = console.export_text().rstrip("\n").split("\n")
     assert len(lines) <= height
@@ -210,13 +219,13 @@ def test_a_terminal_gets_a_picture_that_moves(fleet: Fleet) -> None:
 @pytest.mark.parametrize("width", [140, 80, 40])
 def test_the_opening_fits_and_shows_what_is_known(fleet: Fleet, width: int) -> None:
     console = terminal(width, 40)
-    opening(console, fleet, chosen(fleet), Phrases(), "six pumps, seed 7")
+    opening(console, chosen(fleet), Phrases(), "six pumps, seed 7")
     lines = console.export_text().splitlines()
     assert max(map(cell_len, lines)) <= width
     assert any("seed 7" in line for line in lines)
     assert any(chr(0x2801) <= letter <= chr(0x28FF) for letter in "".join(lines))
     plain = pipe()
-    opening(plain, fleet, chosen(fleet), Phrases(), "six pumps, seed 7")
+    opening(plain, chosen(fleet), Phrases(), "six pumps, seed 7")
     assert not _CONTROL.search(text_of(plain))
 
 
