@@ -138,7 +138,7 @@ def cut(settings: Settings, name: str, history: History, most: int) -> Cut:
     position = list(settings.machine_types).index(name)
     kind = kinds_of(settings)[position]
     type_of = types_of(settings)
-    mine = [type_of(_machine(m)) == name for m in history.machines]
+    mine = [type_of(machine_of(m)) == name for m in history.machines]
     if not any(mine):
         patterns = ", ".join(settings.machine_types[name].match) or "(none)"
         raise InputError(
@@ -204,7 +204,7 @@ def _readings(
     )
 
 
-def _machine(life: str) -> str:
+def machine_of(life: str) -> str:
     """Return the machine's name of a life such as ``pump-07#2``."""
     name, mark, number = life.rpartition("#")
     return name if mark and number.isdigit() else life

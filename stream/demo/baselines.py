@@ -69,8 +69,10 @@ def settled(fleet: Fleet, rows: int) -> NDArray[np.bool_]:
     found = np.zeros(len(fleet), bool)
     for m in range(len(fleet.machines)):
         mine = np.flatnonzero(fleet.machine == m)
-        on = fleet.running[mine]
-        stopped = np.where(~on, np.arange(len(mine)), -rows)
+        step = np.diff(fleet.time_ns[mine], prepend=fleet.time_ns[mine[:1]])
+        # A gap is a repair, from which the machine starts as from any stop.
+        still = ~fleet.running[mine] | (step > 2 * np.median(step))
+        stopped = np.where(still, np.arange(len(mine)), -rows - 1)
         found[mine] = np.arange(len(mine)) - np.maximum.accumulate(stopped) > rows
     return found
 

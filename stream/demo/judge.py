@@ -1,10 +1,8 @@
 """How well alarms foresaw the failures of a made-up fleet, by fixed rules.
 
-- An alarm of a machine **foresees** a failure if it is raised between 1.5 and 0.1
-  horizons before it: in time to act, and late enough to be about this failure.
+What foresees a failure, and which case is false, stands in `stream.judging`. Beside it:
+
 - A failure is **missed** if it could be foreseen and no alarm did.
-- A **case** is all alarms of a machine that are open together, raised with the first of
-  them. It is **false** if the machine does not fail within 1.5 horizons after that.
 - Alarms on instruments are not alarms of the machine; they count beside.
 - A fault of an instrument is **named** if an alarm on this sensor with this very fault
   is raised while it lasts, or within the slack after it. A case of the machine that is
@@ -13,41 +11,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 
+from stream import judging
 from stream.core.alert import Alert
 from stream.demo.fleet import Failure, Fleet, SensorFault, time_of
+from stream.judging import EARLIEST, LATEST, Raised, foresees, raised_of
+
+__all__ = [
+    "EARLIEST",
+    "HOUR_NS",
+    "LATEST",
+    "MONTH_NS",
+    "Named",
+    "Raised",
+    "Verdict",
+    "false_cases",
+    "healthy_months",
+    "judge",
+    "verdict",
+]
 
 HOUR_NS = 3_600 * 10**9
 MONTH_NS = 30 * 24 * HOUR_NS
-EARLIEST, LATEST = 1.5, 0.1
-"""When an alarm foresees a failure, in horizons before it."""
-
 SLACK_NS = 12 * HOUR_NS
 """How long after its end a fault of an instrument still stands in windows."""
 
 _TOP = 2
-
-
-@dataclass(frozen=True)
-class Raised:
-    """An alarm of a machine as it was raised.
-
-    Attributes:
-        machine: Name of the machine.
-        at_ns: When it was raised.
-        case: Shared by all alarms of a machine that are open together.
-        reasons: Sensors, first the one that says most.
-    """
-
-    machine: str
-    at_ns: int
-    case: str
-    reasons: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -120,27 +114,22 @@ def judge(fleet: Fleet, alerts: Iterable[Alert], horizon_h: float) -> Verdict:
         alerts: All that were sent; changes other than ``raised`` are passed over.
         horizon_h: Horizon of the risk, in hours.
     """
-    raised, named = [], []
-    for alert in alerts:
-        if alert.event != "raised":
-            continue
-        at = time_of(alert.time)
-        if alert.subject == "machine":
-            reasons = tuple(r.sensor for r in alert.evidence.reasons)
-            raised.append(Raised(alert.machine, at, alert.case_id, reasons))
-        elif alert.subject == "sensor" and alert.sensor:
-            kind = alert.kind.removeprefix("sensor.")
-            named.append(Named(alert.machine, alert.sensor, kind, at))
-    return verdict(fleet, raised, named, horizon_h)
+    sent = list(alerts)
+    named = [
+        Named(a.machine, a.sensor, a.kind.removeprefix("sensor."), time_of(a.time))
+        for a in sent
+        if a.event == "raised" and a.subject == "sensor" and a.sensor
+    ]
+    return verdict(fleet, raised_of(sent), named, horizon_h)
 
 
 def verdict(
     fleet: Fleet, raised: Sequence[Raised], named: Sequence[Named], horizon_h: float
 ) -> Verdict:
     """Judge what was raised; see `judge`."""
-    window = _window(horizon_h)
+    horizon_ns = _ns(horizon_h)
     foreseeable = [f for f in fleet.failures if f.foreseeable]
-    true = {f: [r for r in raised if window(f, r)] for f in foreseeable}
+    true = {f: [r for r in raised if foresees(f, r, horizon_ns)] for f in foreseeable}
     leads = [f.at_ns - min(r.at_ns for r in by) for f, by in true.items() if by]
     false = false_cases(fleet, raised, horizon_h)
     months = healthy_months(fleet, horizon_h)
@@ -177,18 +166,7 @@ def false_cases(
     fleet: Fleet, raised: Sequence[Raised], horizon_h: float
 ) -> list[Raised]:
     """Return the first alarm of each case that no failure follows in time."""
-    first: dict[tuple[str, str], Raised] = {}
-    for alarm in sorted(raised, key=lambda r: r.at_ns):
-        first.setdefault((alarm.machine, alarm.case), alarm)
-    most = int(EARLIEST * horizon_h * HOUR_NS)
-    return [
-        alarm
-        for alarm in first.values()
-        if not any(
-            f.machine == alarm.machine and 0 <= f.at_ns - alarm.at_ns <= most
-            for f in fleet.failures
-        )
-    ]
+    return judging.false_cases(fleet.failures, raised, _ns(horizon_h))
 
 
 def healthy_months(fleet: Fleet, horizon_h: float) -> float:
@@ -206,15 +184,8 @@ def healthy_months(fleet: Fleet, horizon_h: float) -> float:
     return total / MONTH_NS
 
 
-def _window(horizon_h: float) -> Callable[[Failure, Raised], bool]:
-    earliest = int(EARLIEST * horizon_h * HOUR_NS)
-    latest = int(LATEST * horizon_h * HOUR_NS)
-
-    def foresees(failure: Failure, alarm: Raised) -> bool:
-        left = failure.at_ns - alarm.at_ns
-        return failure.machine == alarm.machine and latest <= left <= earliest
-
-    return foresees
+def _ns(horizon_h: float) -> int:
+    return round(horizon_h * HOUR_NS)
 
 
 def _by_mechanism(true: dict[Failure, list[Raised]]) -> dict[str, tuple[int, int]]:
