@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from models.datasets import MAX_BYTES, History, assemble
-from models.errors import DataError
+from models.errors import ColumnError, DataError
 
 KINDS = ("failure", "replacement", "return")
 ABSENT = {"", "nan", "null", "none", "na"}
@@ -106,7 +106,7 @@ def _events(
             raise DataError(f"{place}: machine {machine!r} has no readings")
         kind = row[2] if layout.failure_kind is not None else "failure"
         if kind not in KINDS:
-            raise DataError(f"{place}: expected one of {KINDS}, found {kind!r}")
+            raise DataError(f"{place}: expected {', '.join(KINDS)}, found {kind!r}")
         mode = row[len(columns)] or None
         found.append((names[machine], _time(row[1], place, to_ns), kind, mode))
     return found
@@ -144,11 +144,13 @@ def _rows(
 
 
 def _positions(path: Path, header: list[str], columns: Sequence[str]) -> list[int]:
-    twice = {name for name in columns if header.count(name) > 1}
-    missing = [name for name in columns if name not in header]
-    if missing or twice:
-        what = f"no column {missing[0]!r}" if missing else f"two columns {twice}"
-        raise DataError(f"{path}, line 1: {what} among {header}")
+    for name in columns:
+        count = header.count(name)
+        if count != 1:
+            what = f"two columns {name!r}" if count else f"no column {name!r}"
+            there = ", ".join(header) or "no columns at all"
+            text = f"{path}, line 1: {what} among {there}"
+            raise ColumnError(text, name, tuple(header))
     return [header.index(name) for name in columns]
 
 

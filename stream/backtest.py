@@ -17,11 +17,12 @@ from typing import Any, Literal, NamedTuple
 
 import msgspec
 import numpy as np
+from numpy.typing import NDArray
 
 from models.datasets import History
 from stream import histories
 from stream.core.alert import Alert
-from stream.core.event_time import to_text
+from stream.core.event_time import TimeRule, parse, to_text
 from stream.core.outcome import Outcome
 from stream.core.pipeline import Pipeline
 from stream.core.scoring import Scorer
@@ -29,7 +30,7 @@ from stream.core.service import FOREVER, Told
 from stream.core.trackers import NO_DATA
 from stream.errors import InputError
 from stream.lives import events_of, judge, lives_of
-from stream.replay import Selection, readings, select
+from stream.replay import Selection, machine_names, readings, select
 from stream.worker.assets import Assets
 from stream.worker.plant import kinds_of, rules_of
 from stream.worker.settings import Settings
@@ -62,7 +63,8 @@ class _Count:
     """What came of the readings.
 
     Attributes:
-        alerts: Changes of alarms, as they came.
+        alerts: Changes of alarms, in order of time.
+        waiting: Those that older ones may still come before, with their times.
         scores: How many.
         no_estimate: Why a score has no estimate, and how many have not.
         risks: Scores that tell a risk.
@@ -70,13 +72,22 @@ class _Count:
     """
 
     alerts: list[Alert] = field(default_factory=list)
+    waiting: list[tuple[int, Alert]] = field(default_factory=list)
     scores: int = 0
     no_estimate: Counter[str] = field(default_factory=Counter)
     risks: int = 0
     readings: Counter[str] = field(default_factory=Counter)
 
-    def take(self, outcome: Outcome) -> list[Alert]:
-        """Count what a step gave; returns its alerts by time."""
+    def take(self, outcome: Outcome, until_ns: int) -> list[Alert]:
+        """Count what a step gave.
+
+        Args:
+            outcome: Of the step.
+            until_ns: What is told later is not older than this.
+
+        Returns:
+            The alerts that are due, in order of time.
+        """
         self.scores += len(outcome.messages)
         for _, value in outcome.messages:
             said = msgspec.json.decode(value, type=_Said)
@@ -84,9 +95,12 @@ class _Count:
             if said.why:
                 self.no_estimate[said.why] += 1
         self.readings.update(outcome.tally.readings)
-        mine = sorted(outcome.alerts, key=lambda alert: alert.time)
-        self.alerts += mine
-        return mine
+        came = [(parse(alert.time, TimeRule()), alert) for alert in outcome.alerts]
+        both = sorted([*self.waiting, *came], key=lambda one: one[0])
+        self.waiting = [one for one in both if one[0] >= until_ns]
+        due = [alert for at, alert in both if at < until_ns]
+        self.alerts += due
+        return due
 
 
 def split_of(settings: Settings, name: str, asked: Split | None) -> Split:
@@ -135,13 +149,15 @@ def backtest(
     period_ns = life.period_ns if life.axis == "cycles" else _HOUR_NS
     horizon_ns = round(life.horizon * period_ns)
     assets = Assets(settings)
-    selection = _select(settings, name, assets, history, limit)
-    lives = lives_of(history, selection, period_ns, horizon_ns)
+    everything = _select(settings, name, assets, history)
+    selection = _first(history, everything, limit)
+    cut_off = len(selection.rows) < len(everything.rows)
+    lives = lives_of(history, selection, period_ns, horizon_ns, cut_off=cut_off)
     pipeline = _pipeline(settings, name, scorer, assets)
     began = time.perf_counter()
     count = _Count()
-    for outcome in _run(pipeline, history, selection, events_of(lives)):
-        for alert in count.take(outcome):
+    for outcome, until_ns in _run(pipeline, history, selection, events_of(lives)):
+        for alert in count.take(outcome, until_ns):
             tell(alert)
     seconds = time.perf_counter() - began
     sent = len(selection.rows)
@@ -163,19 +179,26 @@ def backtest(
 
 
 def _select(
-    settings: Settings, name: str, assets: Assets, history: History, limit: int | None
+    settings: Settings, name: str, assets: Assets, history: History
 ) -> Selection:
+    """Return the rows of the machines of a type, in order of time."""
     everything = select(history)
-    mine = np.array(
-        [assets.type_of(histories.machine_of(m)) == name for m in history.machines]
-    )
+    names = machine_names(history)
+    mine = np.array([assets.type_of(machine) == name for machine in names])
     if everything is None or not mine.any():
         patterns = ", ".join(settings.machine_types[name].match) or "(none)"
         raise InputError(
             f"machine type {name!r}: no machine of the history fits its pattern"
-            f" {patterns}; the first is {history.machines[0]!r}"
+            f" {patterns}; the first is {names[0]!r}"
         )
-    rows = everything.rows[mine[history.code[everything.rows]]][:limit]
+    return _of(history, everything.rows[mine[history.code[everything.rows]]])
+
+
+def _first(history: History, everything: Selection, limit: int | None) -> Selection:
+    return everything if limit is None else _of(history, everything.rows[:limit])
+
+
+def _of(history: History, rows: NDArray[np.intp]) -> Selection:
     times = history.time_ns[rows]
     machines = np.unique(history.groups[history.code[rows]]).size
     return Selection(rows, int(machines), int(times[0]), int(times[-1]))
@@ -198,10 +221,11 @@ def _pipeline(
 
 def _run(
     pipeline: Pipeline, history: History, selection: Selection, events: list[Told]
-) -> Iterator[Outcome]:
-    """Yield what each step gives, in order of time."""
+) -> Iterator[tuple[Outcome, int]]:
+    """Yield what each step gives, and a time that none of the next ones goes behind."""
     source, sent, told = readings(history, selection), 0, 0
     kind = pipeline.states[0].kind
+    past_ns = selection.first_ns
     # Rows as old as this may still be held back.
     held_ns = kind.lateness_ns + kind.every_ns
     while chunk := list(islice(source, _CHUNK)):
@@ -215,13 +239,13 @@ def _run(
         while until < len(events) and events[until].time_ns <= chunk[-1].at_ns:
             until += 1
         # They take effect between the rows, and where none comes any more, later.
-        yield pipeline.take_events(
-            events[told:until], chunk[0].at_ns - held_ns - 1, sent - 1
-        )
-        yield pipeline.run(decoded)
+        past_ns = chunk[0].at_ns - held_ns
+        took = pipeline.take_events(events[told:until], past_ns - 1, sent - 1)
+        yield took, past_ns
+        yield pipeline.run(decoded), past_ns
         sent, told = sent + len(chunk), until
     released = pipeline.release({kind.name: pipeline.machines.names[0]}, sent - 1)
     # The end of a history is no silence.
     released.alerts = [a for a in released.alerts if a.kind != NO_DATA]
-    yield released
-    yield pipeline.take_events(events[told:], FOREVER, sent - 1)
+    yield released, past_ns
+    yield pipeline.take_events(events[told:], FOREVER, sent - 1), FOREVER

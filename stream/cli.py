@@ -20,6 +20,7 @@ from stream import (
     cli_alarm,
     cli_alerts,
     cli_assets,
+    cli_backtest,
     cli_config,
     cli_demo,
     cli_event,
@@ -51,6 +52,7 @@ app.command("demo")(cli_demo.demo)
 app.command("replay")(cli_replay.replay)
 app.command("train")(cli_models.train)
 app.command("evaluate")(cli_models.evaluate)
+app.command("backtest")(cli_backtest.backtest)
 app.command("worker")(cli_worker.worker)
 app.command("scores")(cli_scores.scores)
 app.command("alerts")(cli_alerts.alerts)

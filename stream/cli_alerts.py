@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import closing
-from enum import StrEnum
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Annotated, Any
 from zoneinfo import ZoneInfo
@@ -21,25 +20,11 @@ from stream.cli_common import (
     say,
     settings_from,
 )
+from stream.cli_lines import Language, line, style
 
 if TYPE_CHECKING:
     from stream.core.alert import Alert
     from stream.worker.settings import Settings
-
-_STYLES = {
-    "critical": "bold red",
-    "high": "red",
-    "medium": "yellow",
-    "low": "cyan",
-    "cleared": "green",
-}
-
-
-class Language(StrEnum):
-    """A language that there are words in."""
-
-    EN = "en"
-    ZH = "zh"
 
 
 def alerts(
@@ -161,19 +146,6 @@ def _shower(settings: Settings) -> Callable[[dict[str, Any]], None]:
     zone = ZoneInfo(settings.alerts.time_zone)
 
     def show(told: dict[str, Any]) -> None:
-        severity = str(told.get("severity"))
-        style = "cleared" if told["event"] == "cleared" else severity
-        out.print(line(told, zone), style=_STYLES.get(style), soft_wrap=True)
+        out.print(line(told, zone), style=style(told), soft_wrap=True)
 
     return show
-
-
-def line(told: dict[str, Any], zone: ZoneInfo) -> str:
-    """One alert as one line: time, severity, change, and the sentence."""
-    from stream.alarm_desk import local
-    from stream.worker.catalogue import clean
-
-    time = local(str(told.get("time") or ""), zone)
-    severity = clean(str(told.get("severity") or "-"))
-    sentence = clean(told["message"]) or clean(told["machine"])
-    return f"{time:16}  {severity:8}  {clean(told['event']):8}  {sentence}"

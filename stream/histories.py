@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from models import cmapss, csv_history
 from models.datasets import History, remaining
-from models.errors import DataError
+from models.errors import ColumnError, DataError
 from stream.core.decode import usable_values
 from stream.core.event_time import BadTime, TimeRule, parse
 from stream.core.pipeline import windows_of
@@ -138,7 +138,7 @@ def cut(settings: Settings, name: str, history: History, most: int) -> Cut:
     position = list(settings.machine_types).index(name)
     kind = kinds_of(settings)[position]
     type_of = types_of(settings)
-    mine = [type_of(machine_of(m)) == name for m in history.machines]
+    mine = [type_of(_machine(m)) == name for m in history.machines]
     if not any(mine):
         patterns = ", ".join(settings.machine_types[name].match) or "(none)"
         raise InputError(
@@ -204,7 +204,7 @@ def _readings(
     )
 
 
-def machine_of(life: str) -> str:
+def _machine(life: str) -> str:
     """Return the machine's name of a life such as ``pump-07#2``."""
     name, mark, number = life.rpartition("#")
     return name if mark and number.isdigit() else life
@@ -248,4 +248,20 @@ def _csv(settings: Settings, name: str, dataset: CsvDataset) -> History:
         delimiter=dataset.delimiter,
         decimal=dataset.decimal,
     )
-    return csv_history.load(dataset.path, dataset.failures, layout, to_ns)
+    try:
+        return csv_history.load(dataset.path, dataset.failures, layout, to_ns)
+    except ColumnError as error:
+        raise InputError(f"{error}; {_hint(dataset, error)}") from error
+    except DataError as error:
+        path = str(dataset.path)
+        named = path in str(error) or str(dataset.failures) in str(error)
+        raise InputError(str(error) if named else f"{path}: {error}") from error
+
+
+def _hint(dataset: CsvDataset, error: ColumnError) -> str:
+    """Return which setting helps where a column is not found."""
+    if len(error.header) == 1:
+        return "dataset.delimiter says what stands between the fields"
+    if error.column == dataset.failure_columns.kind:
+        return "dataset.failure_columns.kind: null takes every row for a failure"
+    return "dataset.columns and dataset.failure_columns say which column holds what"

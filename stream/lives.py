@@ -53,32 +53,36 @@ class Life:
 
 
 def lives_of(
-    history: History, selection: Selection, period_ns: int, horizon_ns: int
+    history: History,
+    selection: Selection,
+    period_ns: int,
+    horizon_ns: int,
+    *,
+    cut_off: bool,
 ) -> list[Life]:
     """Return the lives that have rows in a selection, by machine and time.
 
     Args:
         history: Where they come from.
-        selection: Rows of it, up to some time.
+        selection: Rows of it.
         period_ns: One unit of the life axis.
-        horizon_ns: A cut-off engine counts as failed if its failure is this near.
+        horizon_ns: A life of which the truth is told apart, since its readings end
+            before its failure, counts as failed if the failure is this near.
+        cut_off: Whether the selection leaves out later rows: nothing is known then of
+            what came after its end.
     """
-    whole = len(selection.rows) == len(history.code)
     names, found = machine_names(history), []
     for number in np.unique(history.code[selection.rows]).tolist():
         outcome, rows = history.outcomes[number], history.rows_of(number)
         times = history.time_ns[rows]
-        # Later rows, and what came of them, are not known yet.
-        times = times[times <= selection.last_ns] if not whole else times
+        times = times[times <= selection.last_ns]
         first, last, mode = int(times[0]), int(times[-1]), outcome.mode
         until, failed, known = max(outcome.at_ns, last), outcome.failed, outcome.failed
-        if np.isfinite(history.truth[number]):
+        if cut_off and until > selection.last_ns:
+            until, failed, known, mode = last, False, False, None
+        elif np.isfinite(history.truth[number]):
             ahead = round(history.truth[number] * period_ns)
             until, failed, known = last + ahead, ahead <= horizon_ns, True
-        elif len(times) < rows.stop - rows.start or (
-            not whole and until > selection.last_ns
-        ):
-            until, failed, known, mode = last, False, False, None
         found.append(Life(names[number], first, last, until, failed, known, mode))
     return found
 
@@ -129,29 +133,45 @@ def judge(
     Returns:
         Plain values: ``failures``, ``foreseen``, ``missed``, ``cases``,
         ``false_cases``, ``undecided_cases``, ``healthy_machines``,
-        ``median_lead_time_s`` (None: nothing was foreseen), ``sensor_alarms``, and
-        ``by_failure``.
+        ``median_lead_time_s`` (None: nothing was foreseen), ``sensor_alarms``,
+        ``by_failure``, and ``by_rule``: the same for the alarms of each rule alone.
     """
     raised = raised_of(alerts)
     failures = [life for life in lives if life.failed]
-    told = [_told(life, raised, horizon_ns) for life in failures]
-    leads = [one["lead_time_s"] for one in told if one["lead_time_s"] is not None]
-    quiet = false_cases([life for life in lives if life.known], raised, horizon_ns)
-    undecided = [alarm for alarm in quiet if _open(lives, alarm, horizon_ns)]
     machines = {life.machine for life in lives}
+    kinds = sorted({alert.kind for alert in alerts if alert.subject == "machine"})
     return {
         "failures": len(failures),
-        "foreseen": len(leads),
-        "missed": len(failures) - len(leads),
-        "cases": len({(alarm.machine, alarm.case) for alarm in raised}),
-        "false_cases": len(quiet) - len(undecided),
-        "undecided_cases": len(undecided),
+        **_figures(lives, raised, horizon_ns),
         "healthy_machines": len(machines - {life.machine for life in failures}),
-        "median_lead_time_s": median(leads) if leads else None,
         "sensor_alarms": sum(
             alert.event == "raised" and alert.subject == "sensor" for alert in alerts
         ),
-        "by_failure": told,
+        "by_rule": {
+            kind: _figures(
+                lives, raised_of([a for a in alerts if a.kind == kind]), horizon_ns
+            )
+            for kind in kinds
+        },
+        "by_failure": [_told(life, raised, horizon_ns) for life in failures],
+    }
+
+
+def _figures(
+    lives: Sequence[Life], raised: Sequence[Raised], horizon_ns: int
+) -> dict[str, Any]:
+    failures = [life for life in lives if life.failed]
+    told = [_told(life, raised, horizon_ns)["lead_time_s"] for life in failures]
+    leads = [lead for lead in told if lead is not None]
+    quiet = false_cases([life for life in lives if life.known], raised, horizon_ns)
+    undecided = sum(_open(lives, alarm, horizon_ns) for alarm in quiet)
+    return {
+        "foreseen": len(leads),
+        "missed": len(failures) - len(leads),
+        "median_lead_time_s": median(leads) if leads else None,
+        "cases": len({(alarm.machine, alarm.case) for alarm in raised}),
+        "false_cases": len(quiet) - undecided,
+        "undecided_cases": undecided,
     }
 
 

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stream import alarm_desk, cli, cli_alerts
+from stream import alarm_desk, cli, cli_alerts, cli_lines
 from stream.alarm_desk import Aim, Standing, moment, refusal, short_ids, standing
 from stream.core.alert import Mark
 from stream.errors import InputError
@@ -282,11 +282,11 @@ def test_a_user_without_a_name_must_say_who(
 
 def test_an_alert_as_a_line() -> None:
     told = msgspec.to_builtins(classic()) | {"message": "Hot.\x1b[31m\nVery."}
-    assert cli_alerts.line(told, SHANGHAI) == (
+    assert cli_lines.line(told, SHANGHAI) == (
         "2026-11-21 17:40  high      raised    Hot. [31m Very."
     )
     bare = {"machine": "m", "event": "raised", "message": ""}
-    assert cli_alerts.line(bare, UTC).split() == ["-", "-", "raised", "m"]
+    assert cli_lines.line(bare, UTC).split() == ["-", "-", "raised", "m"]
 
 
 @pytest.mark.parametrize(

@@ -169,13 +169,24 @@ class Watch:
         return told
 
     def _look_at_machine(self, look: Look, row: int) -> Iterator[Alert]:
+        suspect = self._rests_on_a_broken_sensor(look, row)
         for rule, level in zip(self.plan.machine, look.levels[row], strict=True):
             tracker = self.trackers.get((rule.name, ""))
+            if suspect and LEVELS[level] == ABOVE and not _is_open(tracker):
+                continue
             if LEVELS[level] == ABOVE and tracker is None:
                 tracker = Tracker(rule.name, "", rule, look.time_ns[row])
                 self.trackers[rule.name, ""] = tracker
             if tracker is not None and LEVELS[level]:
                 yield from self._advance(tracker, LEVELS[level], look, row)
+
+    def _rests_on_a_broken_sensor(self, look: Look, row: int) -> bool:
+        """Tell whether the sensor that says most has an alarm of its own.
+
+        Such a window raises nothing on the machine, and lets no delay run.
+        """
+        top = look.top_name(row)
+        return any(t.sensor == top for t in self.open() if t.sensor)
 
     def _look_at_sensors(self, look: Look, row: int) -> Iterator[Alert]:
         if self.plan.sensor is None:
@@ -319,3 +330,7 @@ class Watch:
 
     def _restored(self, saved: dict[str, Any]) -> Tracker:
         return restored(saved, self.plan.rule_of(saved["kind"]))
+
+
+def _is_open(tracker: Tracker | None) -> bool:
+    return tracker is not None and tracker.state in OPEN

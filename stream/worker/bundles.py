@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from models import bundle as bundles
 from models.errors import BundleError
 from stream.core.scoring import Scorer
@@ -44,13 +46,20 @@ def load(settings: Settings, name: str) -> bundles.Bundle:
     return bundle
 
 
-def scorers_of(settings: Settings) -> list[Scorer]:
-    """Return a compiled model for each machine type, in the order of the settings.
+def scorers_of(
+    settings: Settings, names: Iterable[str] | None = None
+) -> list[Scorer]:
+    """Return a compiled model for each machine type.
+
+    Args:
+        settings: The plant's.
+        names: The types; None: all, in the order of the settings.
 
     Raises:
         UserError: as `load`.
     """
-    loaded = [load(settings, name) for name in settings.machine_types]
+    wanted = settings.machine_types if names is None else names
+    loaded = [load(settings, name) for name in wanted]
     scorers = [bundle.predictor() for bundle in loaded]
     for scorer in scorers:
         scorer.warm_up()

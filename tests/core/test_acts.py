@@ -405,7 +405,7 @@ def test_a_machine_may_fail_while_it_is_out_of_service() -> None:
 @pytest.mark.parametrize("kind", ["failure", "replacement", "maintenance"])
 def test_a_machine_is_judged_anew_after_its_repair(kind: str) -> None:
     bench = Bench(FIXED, replace(RUL, on_delay_ns=60 * NS), SENSOR)
-    stuck = {"t": "stuck"}
+    stuck = {"v": "stuck"}
     bench(Score(0, risk=0.9, rul=5.0, sigma=(3.0, 0, 0), faults=stuck))
     bench.silent(0)
     assert bench.act(kind, 30) == ["cleared risk"]

@@ -367,6 +367,40 @@ def test_a_broken_sensor_changes_nothing_about_an_alarm_of_the_machine() -> None
 # Silence
 
 
+def resting(second: float, *, on: str, fault: str = "", risk: float = 0.9) -> Score:
+    """Return a score whose main reason is one sensor."""
+    share = [0.9 if name == on else 0.05 for name in "tvp"]
+    faults = {fault: "drifting"} if fault else {}
+    return Score(second, risk=risk, share=share, sigma=[5, 5, 5], faults=faults)
+
+
+def test_a_machine_alarm_that_rests_on_a_broken_sensor_is_not_raised() -> None:
+    bench = Bench(RISK, SENSOR)
+    assert [a.kind for a in bench(resting(0, on="t", fault="t", risk=0.1))] == [
+        "sensor.drifting"
+    ]
+    assert bench(resting(1, on="t", fault="t")) == []
+    # Of another sensor it is as good as ever.
+    assert [a.kind for a in bench(resting(2, on="v", fault="t"))] == ["risk"]
+
+
+def test_a_machine_alarm_that_is_open_outlives_a_sensor_that_breaks() -> None:
+    bench = Bench(RISK, SENSOR)
+    assert [a.kind for a in bench(resting(0, on="t"))] == ["risk"]
+    assert [a.kind for a in bench(resting(1, on="t", fault="t"))] == ["sensor.drifting"]
+    (cleared,) = bench(resting(2, on="t", fault="t", risk=0.1))
+    assert (cleared.kind, cleared.event) == ("risk", "cleared")
+
+
+def test_a_delay_stands_still_while_its_reason_is_a_broken_sensor() -> None:
+    bench = Bench(replace(RISK, on_delay_ns=3 * NS), SENSOR)
+    bench(resting(0, on="v"), resting(1, on="v", fault="t"))
+    assert bench(*(resting(s, on="t", fault="t") for s in range(2, 20))) == []
+    bench(*(resting(s, on="v", fault="t") for s in range(20, 22)))
+    told = bench(*(resting(s, on="v", fault="t") for s in range(22, 25)))
+    assert [(a.kind, a.event) for a in told] == [("risk", "raised")]
+
+
 def test_silence_is_told_once_and_ends_with_the_next_window() -> None:
     bench = Bench(RISK)
     assert bench.silent(5) == ["raised no_data"]
