@@ -106,7 +106,9 @@ def _events(
             raise DataError(f"{place}: machine {machine!r} has no readings")
         kind = row[2] if layout.failure_kind is not None else "failure"
         if kind not in KINDS:
-            raise DataError(f"{place}: expected {', '.join(KINDS)}, found {kind!r}")
+            raise DataError(
+                f"{place}: expected one of {', '.join(KINDS)}, found {kind!r}"
+            )
         mode = row[len(columns)] or None
         found.append((names[machine], _time(row[1], place, to_ns), kind, mode))
     return found

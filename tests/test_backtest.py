@@ -271,6 +271,7 @@ LIFE = Life("a", START, START + 99 * H, START + 100 * H, failed=True, known=True
         (LIFE, 85.0, (1, 0, 0, 0)),
         (LIFE, 99.0, (1, 0, 0, 0)),
         (LIFE, 99.1, (0, 1, 0, 0)),  # too late to act, but not false
+        (LIFE, 100.1, (0, 1, 1, 0)),  # after it
         (replace(LIFE, failed=False, known=False), 84.9, (0, 0, 1, 0)),
         (replace(LIFE, failed=False, known=False), 86.0, (0, 0, 0, 1)),
         # The truth of an engine that is cut off: far, but known.

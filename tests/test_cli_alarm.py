@@ -109,7 +109,7 @@ def test_short_ids_find_what_they_are_of(names: set[str]) -> None:
             "the machine is out of service already",
         ),
         ({"out_of_service": True}, "return", ""),
-        ({}, "return", "the machine is not out of service"),
+        ({}, "return", "the machine is in service"),
     ],
 )
 def test_what_may_be_done_to_an_alarm(

@@ -232,7 +232,7 @@ class Rings:
         seen = number + 1
         aged = self.aged[machine]
         values = self._values[machine[:, None], at]
-        outside: NDArray[np.bool_] = is_outside(values[:, -_NEWEST:]).any(axis=1)
+        outside = np.asarray(is_outside(values[:, -_NEWEST:]).any(axis=1))
         return Windows(
             machine=machine,
             time_ns=end,

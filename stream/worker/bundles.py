@@ -46,9 +46,7 @@ def load(settings: Settings, name: str) -> bundles.Bundle:
     return bundle
 
 
-def scorers_of(
-    settings: Settings, names: Iterable[str] | None = None
-) -> list[Scorer]:
+def scorers_of(settings: Settings, names: Iterable[str] | None = None) -> list[Scorer]:
     """Return a compiled model for each machine type.
 
     Args:

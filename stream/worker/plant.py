@@ -12,7 +12,12 @@ from stream.core.exact import Rules, Telegraf
 from stream.core.readings import AlarmRule, Condition, MachineType, Sensor
 from stream.worker import settings as conf
 from stream.worker.assets import Assets
-from stream.worker.settings_rules import alarm_rules, limits_of, watched_by
+from stream.worker.settings_rules import (
+    alarm_rules,
+    delay_of,
+    limits_of,
+    watched_by,
+)
 from stream.worker.settings_running import condition_of
 
 
@@ -84,7 +89,7 @@ def _rule(
         on=watched,
         limit=limit,
         clear=clear,
-        on_delay_ns=rule.on_delay_ns,
+        on_delay_ns=delay_of(watched, rule, kind.life.horizon_ns),
         off_delay_ns=rule.off_delay_ns,
         severity=rule.severity or "",
         action=rule.action or "",

@@ -63,12 +63,15 @@ class AlarmRule(Section):
     - anomaly: raised at or below the limit, in expected false alarms per machine-month
       (from `alerts.budget`, else 1), cleared above limit * hysteresis (a factor: 10).
     - sensor: faults of instruments; has neither.
+
+    ``on_delay`` is 0s, but for an anomaly a 24th of the horizon: one strange window says
+    little, and there are many.
     """
 
     watch: Watched | None = None
     limit: Number | None = None
     hysteresis: Number | None = None
-    on_delay_ns: DurationNs = Field(0, alias="on_delay")
+    on_delay_ns: DurationNs | None = Field(None, alias="on_delay")
     off_delay_ns: DurationNs = Field(0, alias="off_delay")
     severity: Literal["critical", "high", "medium", "low"] | None = None
     action: Line | None = None

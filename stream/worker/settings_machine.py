@@ -48,6 +48,12 @@ class Life(Section):
     age: Literal["unknown", "from_first_row"] = "unknown"
     period_ns: PositiveNs = Field(3_600 * 10**9, alias="period")
 
+    @property
+    def horizon_ns(self) -> int:
+        """The horizon as time: cycles have a period, hours are hours."""
+        unit = self.period_ns if self.axis == "cycles" else 3_600 * 10**9
+        return round(self.horizon * unit)
+
     def faults(self) -> Iterator[Fault]:
         """A horizon beyond the cap could never be told from any other life."""
         if self.horizon > self.cap:

@@ -19,6 +19,8 @@ MONTH_NS = 30 * 86_400 * 10**9
 _RISK_LIMIT, _RISK_HYSTERESIS = 0.5, 0.1
 _RUL_HYSTERESIS = 0.2
 _ANOMALY_LIMIT, _ANOMALY_FACTOR = 1.0, 10.0
+_ANOMALY_DELAYS = 24
+"""Delays of an anomaly that fit into the horizon."""
 
 DEFAULT_RULES: Mapping[str, AlarmRule] = {
     "risk": AlarmRule(),
@@ -91,6 +93,19 @@ def limits_of(
             wide = min(_ANOMALY_FACTOR, math.sqrt(room))
         return Limits(limit, limit * wide)
     return Limits(0.0, 0.0)
+
+
+def delay_of(watched: str, rule: AlarmRule, horizon_ns: int) -> int:
+    """Return a rule's delay before it is raised, in ns, with its default filled in.
+
+    Args:
+        watched: What the rule watches.
+        rule: As it was given.
+        horizon_ns: The horizon of its machine type, as time.
+    """
+    if rule.on_delay_ns is not None:
+        return rule.on_delay_ns
+    return horizon_ns // _ANOMALY_DELAYS if watched == "anomaly" else 0
 
 
 def rule_faults(rules: Mapping[str, AlarmRule], scale: Scale) -> Iterator[Fault]:

@@ -61,9 +61,17 @@ def test_a_type_without_rules_has_the_default_ones(load: Load) -> None:
     for text in ("", "alarms:", "alarms: {}"):
         assert kind(load(text)).alarms == (
             AlarmRule("risk", "risk", 0.5, 0.4),
-            AlarmRule("anomaly", "anomaly", 1.0, 10.0),
+            AlarmRule("anomaly", "anomaly", 1.0, 10.0, 50 * MINUTE_NS),
             AlarmRule("sensor", "sensor"),
         )
+
+
+def test_an_anomaly_lasts_a_24th_of_the_horizon_unless_a_rule_says_else(
+    load: Load,
+) -> None:
+    # Of 20 hours.
+    assert only(load("alarms: {anomaly: {}}")).on_delay_ns == 50 * MINUTE_NS
+    assert only(load("alarms: {anomaly: {on_delay: 0s}}")).on_delay_ns == 0
 
 
 def test_a_type_with_rules_has_these_and_no_others(load: Load) -> None:
