@@ -21,6 +21,8 @@ _COMPACTED_TOPICS = ("state", "alarms", "machines")
 # Few, precious records: what to learn from, and who did what.
 _KEPT_FOR_EVER = ("alerts", "events", "audit")
 _FOR_EVER = "-1"
+# Few records, all of which every worker reads: one partition, one connection.
+_READ_WHOLE = ("events", "machines")
 _WITH_OUR_HEADERS = ("quarantine", "keyed")
 
 
@@ -47,11 +49,18 @@ def plan(settings: Settings) -> list[Topic]:
     """All topics of a plant, in the order of the settings.
 
     All have equally many partitions: a machine's readings, scores and state then lie
-    in partitions of the same number, and one worker owns all of them.
+    in partitions of the same number, and one worker owns all of them. Those that every
+    worker reads whole have one.
     """
     topics = settings.topics
     return [
-        Topic(name, topic, topics.partitions, topics.replication, config)
+        Topic(
+            name,
+            topic,
+            1 if name in _READ_WHOLE else topics.partitions,
+            topics.replication,
+            config,
+        )
         for name, topic in topics.names().items()
         for config in [_config(name, settings)]
     ]

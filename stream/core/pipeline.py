@@ -210,7 +210,7 @@ class Pipeline:
         out = state.service.state[windows.machine] != IN_SERVICE
         scores = score(state.kind, windows, scorer, outcome.tally, out)
         outcome.messages += encode(state.kind, scores, names, scorer, self._source)
-        outcome.alerts += self.alarms[kind].push(_judged(scores, scorer), names)
+        outcome.alerts += self.alarms[kind].push(judged_of(scores, scorer), names)
 
     def _touch(self, kind: int, machines: Ints) -> None:
         blocks = np.unique(machines // BLOCK).tolist()
@@ -281,7 +281,8 @@ def windows_of(state: TypeState, rows: Rows) -> Iterator[Windows]:
     )
 
 
-def _judged(scores: Scores, scorer: Scorer) -> Judged:
+def judged_of(scores: Scores, scorer: Scorer) -> Judged:
+    """Return what the alarms must know of some scores."""
     windows = scores.windows
     return Judged(
         machine=windows.machine,

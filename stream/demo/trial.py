@@ -13,10 +13,10 @@ from dataclasses import dataclass, fields
 import numpy as np
 
 from models.datasets import History
-from stream.core.alarms import Alarms, Judged
+from stream.core.alarms import Alarms
 from stream.core.alert import Alert, Event
 from stream.core.decode import usable_values
-from stream.core.pipeline import windows_of
+from stream.core.pipeline import judged_of, windows_of
 from stream.core.readings import MachineType, Readings, Tally
 from stream.core.scoring import Scorer, Scores, score
 from stream.core.snapshot import TypeState
@@ -62,7 +62,7 @@ def alerts_of(
 ) -> list[Alert]:
     """Return all alerts of some lives, by life and time."""
     scores = scores_of(kind, scorer, lives, tally)
-    judged = _judged(scores, scorer)
+    judged = judged_of(scores, scorer)
     alarms = Alarms(kind, ("demo", 0))
     alarms.grow(len(lives.machines))
     names = [name.partition("#")[0] for name in lives.machines]
@@ -100,20 +100,3 @@ def scores_of(
     )
     order = np.lexsort((windows.time_ns, windows.machine))
     return score(kind, windows.take(order), scorer, tally)
-
-
-def _judged(scores: Scores, scorer: Scorer) -> Judged:
-    windows = scores.windows
-    return Judged(
-        machine=windows.machine,
-        time_ns=windows.time_ns,
-        offset=windows.offset,
-        risk=scores.risk,
-        rul=scores.rul,
-        anomaly=scores.anomaly,
-        contributions=scores.contributions,
-        deviation=scores.deviation,
-        faults=scores.faults,
-        given=np.array([not why for why in scores.why], np.bool_),
-        model={"name": scorer.name, "version": scorer.version},
-    )

@@ -64,8 +64,8 @@ class AlarmRule(Section):
       (from `alerts.budget`, else 1), cleared above limit * hysteresis (a factor: 10).
     - sensor: faults of instruments; has neither.
 
-    ``on_delay`` is 0s, but for an anomaly a 24th of the horizon: one strange window says
-    little, and there are many.
+    ``on_delay`` is 0s, but for an anomaly a 24th of the horizon: one strange window
+    says little, and there are many.
     """
 
     watch: Watched | None = None
