@@ -141,14 +141,14 @@ def test_a_redirection_is_not_followed(server: Script, hooks: list[Webhook]) -> 
         assert elsewhere.asked == []
 
 
-LATER = format_datetime(datetime.now(UTC) + timedelta(seconds=90), usegmt=True)
+IN_90_S = "in 90 s"
 
 
 @pytest.mark.parametrize(
     ("header", "low", "high"),
     [
         ("7", 7, 7),
-        (LATER, 60, 90),
+        (IN_90_S, 60, 90),
         ("Sun, 06 Nov 1994 08:49:37 GMT", 0, 0),
         ("Sun, 06 Nov 1994 08:49:37 -0000", 0, 0),
     ],
@@ -156,6 +156,9 @@ LATER = format_datetime(datetime.now(UTC) + timedelta(seconds=90), usegmt=True)
 def test_a_wait_that_is_asked_for_is_told(
     server: Script, hooks: list[Webhook], header: str, low: float, high: float
 ) -> None:
+    if header == IN_90_S:
+        later = datetime.now(UTC) + timedelta(seconds=90)
+        header = format_datetime(later, usegmt=True)
     server.next.append(Answer(503, headers={"Retry-After": header}))
     hooks.append(Webhook(HttpPost(server.url), "plant"))
     with pytest.raises(Unavailable) as caught:
