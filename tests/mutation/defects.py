@@ -702,6 +702,18 @@ DEFECTS = (
         "after = number[now] + 1",
         "rows of a machine that stands still get into its windows",
     ),
+    Defect(
+        "cases.py",
+        "if suspect and LEVELS[level] == ABOVE and not _is_open(tracker):",
+        "if suspect and LEVELS[level] == ABOVE and not tracker:",
+        "a broken sensor lets a delay of its machine run on",
+    ),
+    Defect(
+        "cases.py",
+        "return any(t.sensor == top for t in self.open() if t.sensor)",
+        "return any(t.sensor for t in self.open())",
+        "one broken sensor silences its machine whatever the others say",
+    ),
     # running.py
     Defect(
         "running.py",
