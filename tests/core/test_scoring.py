@@ -144,8 +144,10 @@ def test_instruments_are_judged_where_there_is_no_estimate() -> None:
 
 
 def test_too_short_is_said_before_masked() -> None:
-    scores, _ = scored(First(), windows([[NAN, 1]] * 4, filled=[1]), min_context=2)
-    assert scores.why == ["min_context"]
+    # Also where another window is long enough to ask the model.
+    given = windows([[NAN, 1]] * 4, FULL, filled=[1, 4])
+    scores, _ = scored(First(), given, min_context=2)
+    assert scores.why == ["min_context", ""]
 
 
 def test_where_the_model_declines_its_own_reason_stands() -> None:
