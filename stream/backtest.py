@@ -36,7 +36,6 @@ from stream.worker.plant import kinds_of, rules_of
 from stream.worker.settings import Settings
 
 _CHUNK = 4096
-_HOUR_NS = 3_600 * 10**9
 
 Split = Literal["train", "test"]
 
@@ -146,13 +145,12 @@ def backtest(
         InputError: No machine of the history is of this type.
     """
     life = settings.machine_types[name].life
-    period_ns = life.period_ns if life.axis == "cycles" else _HOUR_NS
-    horizon_ns = round(life.horizon * period_ns)
+    horizon_ns = life.horizon_ns
     assets = Assets(settings)
     everything = _select(settings, name, assets, history)
     selection = _first(history, everything, limit)
     cut_off = len(selection.rows) < len(everything.rows)
-    lives = lives_of(history, selection, period_ns, horizon_ns, cut_off=cut_off)
+    lives = lives_of(history, selection, life.unit_ns, horizon_ns, cut_off=cut_off)
     pipeline = _pipeline(settings, name, scorer, assets)
     began = time.perf_counter()
     count = _Count()

@@ -13,7 +13,10 @@ import typer
 
 from stream.cli_common import (
     ConfigFile,
+    LimitOption,
+    MachineGlob,
     SetOption,
+    UntilIdle,
     access_of,
     bus_errors,
     out,
@@ -39,21 +42,9 @@ def alerts(
             help="Go on until interrupted, or end with the newest alert that is there.",
         ),
     ] = True,
-    machine: Annotated[
-        str | None, typer.Option("--machine", metavar="GLOB", help="Only these.")
-    ] = None,
-    limit: Annotated[
-        int | None, typer.Option("--limit", min=1, help="End after so many alerts.")
-    ] = None,
-    until_idle: Annotated[
-        float | None,
-        typer.Option(
-            "--until-idle",
-            min=0.0,
-            metavar="SECONDS",
-            help="End after so long without an alert.",
-        ),
-    ] = None,
+    machine: MachineGlob = None,
+    limit: LimitOption = None,
+    until_idle: UntilIdle = None,
     language: Annotated[
         Language | None,
         typer.Option("--language", help="Instead of the one it was told in."),

@@ -27,6 +27,21 @@ SetOption = Annotated[
 JsonOption = Annotated[
     bool, typer.Option("--json", help="Print one JSON document on standard output.")
 ]
+MachineGlob = Annotated[
+    str | None, typer.Option("--machine", metavar="GLOB", help="Only these.")
+]
+LimitOption = Annotated[
+    int | None, typer.Option("--limit", min=1, help="End after so many.")
+]
+UntilIdle = Annotated[
+    float | None,
+    typer.Option(
+        "--until-idle",
+        min=0.0,
+        metavar="SECONDS",
+        help="End after so long without another.",
+    ),
+]
 SeedOption = Annotated[int, typer.Option("--seed", min=0, help="Seed of all chance.")]
 
 

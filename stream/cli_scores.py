@@ -11,7 +11,10 @@ import typer
 
 from stream.cli_common import (
     ConfigFile,
+    LimitOption,
+    MachineGlob,
     SetOption,
+    UntilIdle,
     access_of,
     bus_errors,
     out,
@@ -30,21 +33,9 @@ def scores(
     from_start: Annotated[
         bool, typer.Option("--from-start", help="Begin with the oldest score.")
     ] = False,
-    machine: Annotated[
-        str | None, typer.Option("--machine", metavar="GLOB", help="Only these.")
-    ] = None,
-    limit: Annotated[
-        int | None, typer.Option("--limit", min=1, help="End after so many scores.")
-    ] = None,
-    until_idle: Annotated[
-        float | None,
-        typer.Option(
-            "--until-idle",
-            min=0.0,
-            metavar="SECONDS",
-            help="End after so long without a score.",
-        ),
-    ] = None,
+    machine: MachineGlob = None,
+    limit: LimitOption = None,
+    until_idle: UntilIdle = None,
     overrides: SetOption = None,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print one JSON document per line.")

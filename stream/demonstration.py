@@ -257,10 +257,11 @@ class Demonstration:
         self.console.print(text, soft_wrap=True)
 
     def _following(self, command: str, seed: int) -> list[tuple[str, str]]:
+        own = "configs/first-machine.yaml"
         return [
             (f"{command} demo --trained --seed {seed + 1}", self.say("next.seed")),
             (f"{command} demo --trained --seeds 5", self.say("next.seeds")),
-            (f"{command} config check configs/csv.yaml", self.say("next.own")),
+            (f"{command} config check {own}", self.say("next.own")),
         ]
 
 

@@ -36,7 +36,6 @@ from stream.worker.settings_data import CmapssDataset, CsvDataset, FleetDataset
 _EPOCH_NS = 1_577_836_800 * 10**9
 """C-MAPSS has cycles and no dates: all engines start with the year 2020."""
 
-_HOUR_NS = 3_600 * 10**9
 _RUN_TO_FAILURE: Literal["train"] = "train"
 
 Split = Literal["train", "test"]
@@ -148,11 +147,7 @@ def cut(settings: Settings, name: str, history: History, most: int) -> Cut:
     tally = Tally()
     readings = _readings(kind, history, np.array(mine)[history.code], tally)
     windows = _windows(kind, readings, most, tally)
-    period_ns = (
-        settings.machine_types[name].life.period_ns
-        if settings.machine_types[name].life.axis == "cycles"
-        else _HOUR_NS
-    )
+    period_ns = settings.machine_types[name].life.unit_ns
     code = windows.machine.astype(np.int32)
     life, censored = remaining(history, code, windows.time_ns, period_ns)
     names = history.machines

@@ -67,11 +67,12 @@ class Effects:
     ) -> None:
         """Take events in; see `Pipeline.take_events`."""
         for told in events:
-            if not self.is_new(told):
-                continue
             found = self._find(told.event.machine)
-            assert found is not None  # noqa: S101 - or it would not be new here
+            if found is None:
+                continue
             kind, number = found
+            if not self._states[kind].service.is_new(number, told):
+                continue
             self._states[kind].grow(number + 1)
             self._states[kind].service.take(number, told)
             self._touch(kind, np.array([number]))

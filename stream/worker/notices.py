@@ -31,16 +31,13 @@ _ABSENT: dict[str, Any] = {
 _NS_PER_MS = 10**6
 
 
-def alert_of(record: RawRecord, page_within_ns: int) -> Alert:
+def alert_of(record: RawRecord) -> Alert:
     """Read an alert; what older or simpler messages lack has a default.
 
-    Times that are absent or cannot be understood become the record's own. The flag of
-    the backlog is about the onset of the alarm; here it stays only if the change itself
-    was told late, or an alarm that grows worse after a while would be kept quiet.
+    Times that are absent or cannot be understood become the record's own.
 
     Args:
         record: Of the topic of alerts.
-        page_within_ns: What was told later than this is backlog.
 
     Raises:
         ValueError: The record holds no alert.
@@ -52,9 +49,6 @@ def alert_of(record: RawRecord, page_within_ns: int) -> Alert:
     fallback = max(0, record.timestamp) * _NS_PER_MS
     onset_ns, time_ns = _time(alert.onset, fallback), _time(alert.time, fallback)
     alert.onset, alert.time = iso_times(np.array([onset_ns, time_ns], np.int64))
-    # Without a time of the record nobody can tell; then the flag holds.
-    known = record.timestamp >= 0
-    alert.backfill &= not known or fallback - time_ns > page_within_ns
     return alert
 
 

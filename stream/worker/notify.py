@@ -160,7 +160,7 @@ class NotifyRole:
 
     def _read(self, record: RawRecord, partition: int) -> Alert | None:
         try:
-            return alert_of(record, self.settings.alerts.page_within_ns)
+            return alert_of(record)
         except ValueError as error:  # msgspec's errors are of this kind, too
             at = {"partition": partition, "offset": record.offset}
             _log.warning("not an alert", receiver=self.route.name, **at, why=str(error))

@@ -25,6 +25,7 @@ from stream.worker.settings_units import (
 
 _FLOAT32_MAX = 3.4028234663852886e38
 _MAX_ROWS = 10_000
+_HOUR_NS = 3_600 * 10**9
 # Without max_age a value is held this many grid periods; then the sensor is silent.
 _HELD_PERIODS = 3
 
@@ -46,13 +47,17 @@ class Life(Section):
     horizon: Annotated[Number, Field(gt=0)]
     cap: Annotated[Number, Field(gt=0)]
     age: Literal["unknown", "from_first_row"] = "unknown"
-    period_ns: PositiveNs = Field(3_600 * 10**9, alias="period")
+    period_ns: PositiveNs = Field(_HOUR_NS, alias="period")
+
+    @property
+    def unit_ns(self) -> int:
+        """One unit of the axis as time: cycles have a period, hours are hours."""
+        return self.period_ns if self.axis == "cycles" else _HOUR_NS
 
     @property
     def horizon_ns(self) -> int:
-        """The horizon as time: cycles have a period, hours are hours."""
-        unit = self.period_ns if self.axis == "cycles" else 3_600 * 10**9
-        return round(self.horizon * unit)
+        """The horizon as time."""
+        return round(self.horizon * self.unit_ns)
 
     def faults(self) -> Iterator[Fault]:
         """A horizon beyond the cap could never be told from any other life."""
@@ -156,7 +161,7 @@ class MachineType(Section):
         Field(default_factory=dict),
     ]
     allowed_lateness_ns: DurationNs = Field(0, alias="allowed_lateness")
-    idle_after_ns: PositiveNs = Field(3_600 * 10**9, alias="idle_after")
+    idle_after_ns: PositiveNs = Field(_HOUR_NS, alias="idle_after")
     dataset: Dataset | None = None
 
     @property

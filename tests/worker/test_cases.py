@@ -20,7 +20,6 @@ from stream.worker.cases import Cases, Notification, Wanted, rank
 from stream.worker.notices import alert_of, notice_of
 from tests.worker.case_alerts import LATER, NOTED, ONSET, SHELF, alert, cleared, wire
 
-PAGE_NS = 15 * 60 * 10**9
 ALL = Wanted(("machine", "sensor", "pipeline"))
 
 
@@ -241,7 +240,7 @@ def _record(value: bytes | None, timestamp: int = 1_772_356_320_000) -> Record:
 
 
 def test_an_alert_is_read_as_it_was_told() -> None:
-    assert alert_of(_record(wire(alert())), PAGE_NS) == alert()
+    assert alert_of(_record(wire(alert()))) == alert()
 
 
 def test_a_simpler_alert_is_read_with_the_records_time() -> None:
@@ -255,7 +254,7 @@ def test_a_simpler_alert_is_read_with_the_records_time() -> None:
         "message": "Machine pump-07 sends to partitions 0, 1.",
         "later": "unknown",
     }
-    found = alert_of(_record(json.dumps(told).encode()), PAGE_NS)
+    found = alert_of(_record(json.dumps(told).encode()))
     assert (found.case_id, found.onset, found.state) == ("", ONSET, "active")
     notification = Cases(ALL).push(found)
     assert notification is not None
@@ -269,29 +268,12 @@ def test_a_simpler_alert_is_read_with_the_records_time() -> None:
 
 
 @pytest.mark.parametrize(
-    ("flag", "told_ms", "expected"),
-    [
-        (True, 1_772_356_320_000 + 900_001, True),
-        (True, 1_772_356_320_000 + 900_000, False),
-        (True, -1, True),
-        (False, 1_772_356_320_000 + 900_001, False),
-    ],
-)
-def test_a_change_that_is_told_in_time_is_no_backlog(
-    flag: bool, told_ms: int, expected: bool
-) -> None:
-    told = alert(backfill=flag, onset="2026-02-01T00:00:00.000Z")
-    found = alert_of(_record(wire(told), told_ms), PAGE_NS)
-    assert (found.backfill, found.time) == (expected, ONSET)
-
-
-@pytest.mark.parametrize(
     "value",
     [None, b"", b"[]", b"{}", b"\xff", b'{"id": "", "machine": "m", "kind": "k"}'],
 )
 def test_what_is_no_alert_is_refused(value: bytes | None) -> None:
     with pytest.raises(ValueError):  # noqa: PT011 - any text
-        alert_of(_record(value), PAGE_NS)
+        alert_of(_record(value))
 
 
 def _told() -> list[Notification]:
