@@ -7,6 +7,7 @@ SHELL := bash
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
+BENCH_VENV ?= .venv-bench
 # More arguments for pytest or the demo, for example: make test-unit ARGS='-k windows -x'
 ARGS ?=
 # More arguments for the resolver, for example: make lock LOCK='--upgrade-package numpy'
@@ -14,7 +15,7 @@ LOCK ?=
 
 .PHONY: help
 help: ## list the targets
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 12
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 16
 
 .PHONY: install
 install: $(VENV)/.project ## create .venv from the locked requirements, with the project in it
@@ -71,6 +72,14 @@ test-unit: | $(VENV) ## the tests that need no server
 mutation: | $(VENV) ## plant defects in stream/core: the tests must catch 90 % of them (minutes)
 	$(BIN)/python -m tests.mutation
 
+.PHONY: bench-install
+bench-install: $(BENCH_VENV)/.locked ## create .venv-bench: the project's requirements and the peers it is compared with
+
+$(BENCH_VENV)/.locked: requirements/bench.txt
+	$(PYTHON) -m venv $(BENCH_VENV)
+	$(BENCH_VENV)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/bench.txt
+	@touch $@
+
 .PHONY: fetch
 fetch: | $(VENV) ## fetch Kafka and Alertmanager, build InfluxDB for the tests (minutes, once)
 	$(BIN)/python -m tests.services fetch
@@ -90,7 +99,9 @@ lock: ## renew requirements/*.txt from pyproject.toml; what need not change stay
 	}; \
 	compile pyproject.toml --group dev -o requirements/dev.txt; \
 	compile pyproject.toml -c requirements/dev.txt -o requirements/run.txt; \
-	echo hatchling | compile - -c requirements/dev.txt -o requirements/build.txt
+	echo hatchling | compile - -c requirements/dev.txt -o requirements/build.txt; \
+	cp requirements/run.txt requirements/bench.txt; \
+	compile pyproject.toml --group bench -o requirements/bench.txt
 
 .PHONY: clean
 clean: ## remove what was made, but neither .venv nor .cache

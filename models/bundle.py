@@ -239,7 +239,7 @@ def _trained(
     calibration = files.parse(parts["calibration.json"], "calibration.json")
     white = arrays["whitening.npz"]
     strange = AnomalyModel(
-        spec=AutoencoderSpec(**manifest["autoencoder"]),
+        spec=AutoencoderSpec(**_tuples(manifest["autoencoder"])),
         weights=_listed(arrays["autoencoder.npz"]),
         whitening=Whitening(
             white["mean"].astype(np.float64), white["matrix"].astype(np.float64)

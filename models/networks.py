@@ -72,6 +72,8 @@ def build_life(spec: LifeSpec) -> Any:
     """Keras model of [(n, W, F), (n, F + 4)] to (n, classes) logits."""
     given = [keras.Input((spec.window, spec.sensors)), keras.Input((spec.static,))]
     sequence, static = BlurMachine(spec.sensors, spec.blur)(*given)
+    if spec.plain:
+        return keras.Model(given, _classes(_recurrent(sequence, spec), spec))
     deviation = sequence - ops.expand_dims(static[:, : spec.sensors], 1)
     x = layers.Concatenate()([sequence, deviation])
     if spec.block > 1:
@@ -85,14 +87,23 @@ def build_life(spec: LifeSpec) -> Any:
     x = layers.Concatenate()(
         [x, layers.RepeatVector(x.shape[1])(static[:, spec.sensors :])]
     )
+    x = _recurrent(x, spec)
+    x = layers.Concatenate()([x, static[:, spec.sensors :]])
+    return keras.Model(given, _classes(x, spec))
+
+
+def _recurrent(x: Any, spec: LifeSpec) -> Any:
     for i, units in enumerate(spec.units):
         x = layers.LSTM(units, return_sequences=i < len(spec.units) - 1)(x)
         x = layers.Dropout(spec.dropout)(x)
-    x = layers.Concatenate()([x, static[:, spec.sensors :]])
+    return x
+
+
+def _classes(x: Any, spec: LifeSpec) -> Any:
     if spec.hidden:
         x = layers.Dense(spec.hidden, activation="relu")(x)
         x = layers.Dropout(spec.dropout)(x)
-    return keras.Model(given, layers.Dense(spec.classes)(x))
+    return layers.Dense(spec.classes)(x)
 
 
 def life_cdf(logits: Any) -> Any:
@@ -121,6 +132,13 @@ class RankedLoss(keras.losses.Loss):  # type: ignore[misc]  # Keras ships no typ
 def build_autoencoder(spec: AutoencoderSpec) -> Any:
     """Keras model of (n, rows, F) deviations to their reconstruction, same shape."""
     given = keras.Input((spec.rows, spec.sensors))
+    if spec.layers:
+        x = given
+        for width in spec.layers:
+            x = layers.Conv1D(width, spec.taps, padding="same", activation="tanh")(x)
+        return keras.Model(
+            given, layers.Conv1D(spec.sensors, spec.taps, padding="same")(x)
+        )
     steps = -(-spec.rows // spec.block)
     x = layers.Conv1D(
         spec.filters,
@@ -147,5 +165,5 @@ def recent_deviation(sequence: Any, static: Any, spec: AutoencoderSpec) -> Any:
 def residual(model: Any, sequence: Any, static: Any, spec: AutoencoderSpec) -> Any:
     """Mean residual of the newest rows, (n, F), from the life network's inputs."""
     given = recent_deviation(sequence, static, spec)
-    error = given - model(given, training=False)
+    error = given - model(given)
     return ops.mean(error[:, spec.rows - spec.recent :], axis=1)

@@ -37,6 +37,8 @@ class LifeSpec:
         hidden: width of the dense layer; 0 leaves it out.
         dropout: share dropped between the layers while training.
         blur: what hides the machine's identity while training.
+        plain: whether the LSTM reads the normalised rows and nothing else: no
+            deviation from the own baseline, no age.
     """
 
     window: int
@@ -49,6 +51,7 @@ class LifeSpec:
     hidden: int = 64
     dropout: float = 0.1
     blur: Blur = Blur()
+    plain: bool = False
 
     def __post_init__(self) -> None:
         _bounded("life network", self.window, self.sensors, self.static, self.classes)
@@ -68,6 +71,9 @@ class AutoencoderSpec:
         filters: its width.
         code: numbers in the bottleneck.
         recent: newest rows over which the residual is averaged.
+        layers: widths between input and output of a stack of plain convolutions over
+            time, such as (32, 16, 32); empty: the block convolution and its code.
+        taps: rows that each of these convolutions sees.
     """
 
     window: int
@@ -77,10 +83,13 @@ class AutoencoderSpec:
     filters: int = 24
     code: int = 6
     recent: int = 10
+    layers: tuple[int, ...] = ()
+    taps: int = 5
 
     def __post_init__(self) -> None:
         _bounded("autoencoder", self.window, self.sensors, self.rows, self.block)
         _bounded("autoencoder", self.filters, self.code, self.recent)
+        _bounded("autoencoder", self.taps, *self.layers)
         if self.rows > self.window or self.recent > self.rows:
             msg = f"autoencoder: expected recent <= rows <= window, found {self}"
             raise ValueError(msg)

@@ -111,6 +111,32 @@ class Finish:
         )
 
 
+def mixed(
+    model: LifeModel,
+    logits: npt.NDArray[np.float32],
+    aged: npt.NDArray[np.bool_],
+) -> npt.NDArray[np.float32]:
+    """F at the edges, (n, bins + 1): the members' mean, or the ageless network's.
+
+    Args:
+        model: the life model.
+        logits: (n, networks, classes), the ageless network's last, if there is one.
+        aged: (n,) whether the machine's age is known.
+    """
+    odds = np.exp(logits - logits.max(axis=2, keepdims=True))
+    sums = np.cumsum(odds, axis=2, dtype=np.float64)
+    cdf = sums[:, :, :-1] / sums[:, :, -1:]
+    members = len(model.members)
+    # One by one, so that no window's sum depends on how many stand beside it.
+    mean = cdf[:, 0].copy()
+    for k in range(1, members):
+        mean += cdf[:, k]
+    mean /= members
+    if model.ageless is not None:
+        mean[~aged] = cdf[~aged, members]
+    return mean.astype(np.float32)
+
+
 def read_life(
     model: LifeModel, cdf: npt.NDArray[np.float32]
 ) -> tuple[Doubles, Doubles]:

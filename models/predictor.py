@@ -4,8 +4,8 @@ A window's prediction must not depend, to the bit, on the windows beside it: aft
 crash the same windows come again in other batches, and their scores must be the same.
 All linear algebra therefore runs inside one compiled graph of fixed shapes, batches
 are padded to those, and `warm_up` checks on fixed random windows that the shapes and
-positions agree. Should they not on some machine, one shape alone is used; should even
-positions differ, XLA is left out.
+positions agree. A shape that does not agree with the largest on some machine is left
+out; should even positions differ, XLA is.
 """
 
 from __future__ import annotations
@@ -16,15 +16,19 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from models import instruments, networks
+from models import instruments, networks, serving
 from models.backend import compile_call, keras, ops
 from models.features import Inputs
-from models.prediction import WHY, Finish, Prediction
+from models.prediction import WHY, Finish, Prediction, mixed
 from models.trained import LifeModel, Trained
 from models.windows import Floats, Windows
 
-BUCKETS = (32, 256)
+BUCKETS = (16, 64, 256, 1024)
+_FULL = 0.75
+"""From this share on a shape is padded rather than left to several smaller ones."""
+
 Outputs = tuple[Floats | None, Floats]
+Compiled = Callable[..., list[npt.NDArray[Any]]]
 
 
 class Predictor:
@@ -62,10 +66,9 @@ class Predictor:
         self._health = trained.instruments
         self._sensors = len(layout.sensors)
         self._buckets: tuple[int, ...] = BUCKETS
-        self._compiled: dict[int, Callable[..., list[npt.NDArray[Any]]]] = {}
-        self._jit = True
-        self._has_life = trained.life is not None
-        self._call = _graph(trained)
+        self._compiled: dict[int, Compiled] = {}
+        self._life = trained.life
+        self._call = _graph(trained, layers=False)
         self._finish = Finish(
             life=trained.life,
             strange=trained.anomaly,
@@ -75,15 +78,17 @@ class Predictor:
         )
 
     def warm_up(self) -> None:
-        """Compile every shape, and check that they agree to the bit. Seconds; once."""
+        """Compile every shape, and keep those that agree to the bit. Seconds; once."""
         if self._compiled:
             return
-        for jit, buckets in ((True, BUCKETS), (True, BUCKETS[:1]), (False, BUCKETS)):
-            self._jit, self._buckets = jit, buckets
-            self._compiled = {size: self._compile(size) for size in buckets}
-            if self._agree():
-                return
-        self._buckets = BUCKETS[:1]
+        for jit in (True, False):
+            compiled = {size: self.compiled(size, jit=jit) for size in BUCKETS}
+            agreeing = self._agreeing(compiled)
+            if agreeing:
+                break
+        # Not even positions agree: one shape is the best there is.
+        self._buckets = agreeing or BUCKETS[-1:]
+        self._compiled = {size: compiled[size] for size in self._buckets}
 
     def predict(self, windows: Windows) -> Prediction:
         """Predict for n >= 0 windows; a row's result depends on that row alone.
@@ -106,13 +111,24 @@ class Predictor:
         cdf, whitened = self._run(inputs)
         return self._finish(cdf, whitened, inputs.known, judged)
 
-    def _compile(self, size: int) -> Callable[..., list[npt.NDArray[Any]]]:
+    def compiled(self, size: int, *, jit: bool = True) -> Compiled:
+        """Compile the networks for `size` windows.
+
+        Args:
+            size: windows in a call.
+            jit: whether XLA compiles them.
+
+        Returns:
+            Function of the sequences (size, W, F) and statics (size, F + 4) to a list
+            of arrays: whitened residuals (size, F), and with a life model the logits
+            (size, networks, classes).
+        """
         spec = self._spec
         shapes = [
             (size, spec.window, len(spec.columns)),
             (size, spec.static_width),
         ]
-        return compile_call(self._call, shapes, jit=self._jit)
+        return compile_call(self._call, shapes, jit=jit)
 
     def _run(self, inputs: Inputs) -> Outputs:
         parts: list[list[npt.NDArray[Any]]] = []
@@ -125,46 +141,65 @@ class Predictor:
             parts.append([out[:count] for out in self._compiled[size](*padded)])
             at += size
         whitened = np.concatenate([part[0] for part in parts])
-        if not self._has_life:
+        if self._life is None:
             return None, whitened
-        return np.concatenate([part[1] for part in parts]), whitened
+        logits = np.concatenate([part[1] for part in parts])
+        known = networks.ages_known(inputs.static, self._life.spec.sensors)
+        return mixed(self._life, logits, known[:, 0] > 0), whitened
 
     def _bucket(self, left: int) -> int:
-        """The largest shape that would be more than a third full, else the smallest."""
-        fitting = [size for size in self._buckets if left * 3 > size]
+        """The shape to fill next: the largest that gets full, or nearly so."""
+        fitting = [size for size in self._buckets if left >= _FULL * size]
         return fitting[-1] if fitting else self._buckets[0]
 
-    def _agree(self) -> bool:
-        """Whether every shape and position gives the same bits on fixed windows."""
+    def _agreeing(self, compiled: dict[int, Compiled]) -> tuple[int, ...]:
+        """The shapes that give the largest one's bits, at every position, ascending.
+
+        None at all where even the largest depends on a window's position.
+        """
         rng = np.random.default_rng(20_240_229)
-        size = max(self._buckets)
-        shape = (size, self._spec.window, len(self._spec.columns))
+        most = max(compiled)
+        shape = (most, self._spec.window, len(self._spec.columns))
         sequence = rng.normal(size=shape).astype(np.float32)
-        static = rng.normal(size=(size, self._spec.static_width)).astype(np.float32)
-        wanted = self._compiled[size](sequence, static)
-        order = rng.permutation(size)
-        turned = self._compiled[size](sequence[order], static[order])
-        agree = _same([out[order] for out in wanted], turned)
-        for small in self._buckets:
-            for at in range(0, size - small + 1, small):
-                some = slice(at, at + small)
-                found = self._compiled[small](sequence[some], static[some])
-                agree = agree and _same([out[some] for out in wanted], found)
-        return agree
+        static = rng.normal(size=(most, self._spec.static_width)).astype(np.float32)
+        wanted = compiled[most](sequence, static)
+        order = rng.permutation(most)
+        turned = compiled[most](sequence[order], static[order])
+        if not _same([out[order] for out in wanted], turned):
+            return ()
+        agreeing = []
+        for size, call in compiled.items():
+            # Beginning and end: what a shape does to one window, it does to all.
+            for some in (slice(0, size), slice(most - size, most)):
+                found = call(sequence[some], static[some])
+                if not _same([out[some] for out in wanted], found):
+                    break
+            else:
+                agreeing.append(size)
+        return tuple(agreeing)
 
 
-def _graph(trained: Trained) -> Callable[[Any, Any], list[Any]]:
-    """The whole computation as one function of (sequence, static)."""
+def _graph(trained: Trained, *, layers: bool) -> Callable[[Any, Any], list[Any]]:
+    """The whole computation as one function of (sequence, static).
+
+    Args:
+        trained: numbers and weights.
+        layers: whether Keras' layers compute it, else `models.serving`.
+
+    Raises:
+        ValueError: if weights do not fit the architecture.
+    """
     strange = trained.anomaly
-    autoencoder = networks.build_autoencoder(strange.spec)
-    set_weights(autoencoder, strange.weights, "autoencoder")
-    life = _life_graph(trained.life) if trained.life is not None else None
+    model = networks.build_autoencoder(strange.spec)
+    set_weights(model, strange.weights, "autoencoder")
+    autoencoder = model if layers else serving.autoencoder(strange.spec, strange.weights)
+    life = _life_graph(trained.life, layers=layers) if trained.life else None
     mean = strange.whitening.mean.astype(np.float32)
     matrix = strange.whitening.matrix.astype(np.float32)
 
     def call(sequence: Any, static: Any) -> list[Any]:
         error = networks.residual(autoencoder, sequence, static, strange.spec)
-        outputs = [ops.matmul(error - mean, matrix)]
+        outputs = [serving.product(error - mean, matrix)]
         if life is not None:
             outputs.append(life(sequence, static))
         return outputs
@@ -172,32 +207,34 @@ def _graph(trained: Trained) -> Callable[[Any, Any], list[Any]]:
     return call
 
 
-def _life_graph(life: LifeModel) -> Callable[[Any, Any], Any]:
-    """F at the edges: the members' mean, or the ageless network's where it must."""
-    members = []
-    for k, weights in enumerate(life.members):
-        members.append(networks.build_life(life.spec))
-        set_weights(members[-1], weights, f"life network {k + 1}")
+def _life_graph(life: LifeModel, *, layers: bool) -> Callable[[Any, Any], Any]:
+    """Logits of every network, (n, networks, classes); the ageless one comes last."""
+
+    def network(weights: list[npt.NDArray[np.float32]], what: str) -> Any:
+        model = networks.build_life(life.spec)
+        set_weights(model, weights, what)
+        return _layered(model) if layers else serving.life(life.spec, weights)
+
+    members = [
+        network(weights, f"life network {k + 1}")
+        for k, weights in enumerate(life.members)
+    ]
     ageless = None
     if life.ageless is not None:
-        ageless = networks.build_life(life.spec)
-        set_weights(ageless, life.ageless, "life network for unknown age")
+        ageless = network(life.ageless, "life network for unknown age")
 
     def call(sequence: Any, static: Any) -> Any:
-        total = networks.life_cdf(members[0]([sequence, static], training=False))
-        for member in members[1:]:
-            logits = member([sequence, static], training=False)
-            total = total + networks.life_cdf(logits)
-        mean = total / float(len(members))
-        if ageless is None:
-            return mean
-        blind = networks.without_age(static, life.spec.sensors)
-        other = networks.life_cdf(ageless([sequence, blind], training=False))
-        known = networks.ages_known(static, life.spec.sensors)
-        # `known` is exactly 0 or 1, so this picks without rounding.
-        return known * mean + (1.0 - known) * other
+        logits = [member(sequence, static) for member in members]
+        if ageless is not None:
+            blind = networks.without_age(static, life.spec.sensors)
+            logits.append(ageless(sequence, blind))
+        return ops.stack(logits, axis=1)
 
     return call
+
+
+def _layered(model: Any) -> Callable[[Any, Any], Any]:
+    return lambda sequence, static: model([sequence, static], training=False)
 
 
 def set_weights(model: Any, weights: list[npt.NDArray[np.float32]], what: str) -> None:

@@ -1,7 +1,6 @@
 """Records of one partition, to columns of readings and rejects.
 
-The usual record, an object with exactly the keys ``machine``, ``time`` and ``values``
-and known sensors as numbers, takes a typed path of a few C calls; every other record is
+Records of the usual form are decoded many at once (`usual.py`); every other record is
 judged by `exact.py`. A property test holds both to the same verdict.
 """
 
@@ -10,9 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Literal
 
-import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -21,7 +18,6 @@ from stream.core.exact import (
     REASONS,
     Rejected,
     Rules,
-    is_machine_name,
     readings_of,
 )
 from stream.core.readings import (
@@ -35,6 +31,7 @@ from stream.core.readings import (
     Reject,
     Tally,
 )
+from stream.core.usual import Column, Usual
 
 _FLOAT32_LIMIT = float(np.finfo(np.float32).max)
 """Larger values become infinite in the state, which keeps float32."""
@@ -53,21 +50,6 @@ class Decoded:
     readings: list[Readings]
     rejects: list[Reject]
     tally: Tally
-
-
-@dataclass(slots=True)
-class _Column:
-    """Readings before they are split by type; ``values`` is (n, all sensors) float64.
-
-    ``record`` is the position of each reading's record in the batch, ``part`` its
-    position in that record.
-    """
-
-    record: NDArray[np.int64]
-    part: NDArray[np.int64]
-    machine: list[str]
-    time_ns: Ints
-    values: NDArray[np.float64]
 
 
 class Decoder:
@@ -96,10 +78,14 @@ class Decoder:
         self._admit = admit
         names = dict.fromkeys(n for kind in types for n in kind.sensor_names)
         self._column = {name: i for i, name in enumerate(names)}
+        # None where a type has all sensors in their order.
         self._columns_of = [
-            np.array([self._column[n] for n in kind.sensor_names]) for kind in types
+            None
+            if kind.sensor_names == tuple(names)
+            else np.array([self._column[n] for n in kind.sensor_names])
+            for kind in types
         ]
-        self._typed = _typed_decoder(tuple(names))
+        self._typed = Usual(tuple(names), rules, lookup)
 
     def decode(self, records: Sequence[RawRecord]) -> Decoded:
         """Decode records of one partition, in offset order."""
@@ -121,52 +107,12 @@ class Decoder:
             tally.bump(tally.readings, state, np.count_nonzero(code == refusal))
         return Decoded(readings, rejects, tally)
 
-    def _usual(self, records: Sequence[RawRecord]) -> tuple[_Column, list[int]]:
+    def _usual(self, records: Sequence[RawRecord]) -> tuple[Column, list[int]]:
         """Decode what has the usual form; return it, and where the rest stands."""
-        decode, limit = self._typed.decode, self._rules.max_bytes
-        index, found, odd = [], [], []
-        quotes: list[int] = []
-        for i, record in enumerate(records):
-            value = record.value
-            try:
-                found.append(decode(value))  # type: ignore[arg-type]  # None raises
-            except (msgspec.MsgspecError, ValueError, TypeError):
-                odd.append(i)
-                continue
-            index.append(i)
-            # A key that stands twice must not pass, nor an escape: count the quotes.
-            quotes.append(value.count(b'"') if len(value) <= limit else -1)  # type: ignore[union-attr,arg-type]
-        if self._rules.form == "telegraf" or not found:
-            return self._nothing(), list(range(len(records)))
-        tuples = [msgspec.structs.astuple(f.values) for f in found]
-        values = np.array(tuples, np.float64).reshape(len(found), len(self._column))
-        texts = np.count_nonzero(~np.isnan(values), axis=1)
-        texts += [4 + (f.schema != 0) + isinstance(f.time, str) for f in found]
-        lookup = self._lookup
-        named = [f.machine in lookup or is_machine_name(f.machine) for f in found]
-        times, timed = self._times([f.time for f in found])
-        good = (2 * texts == np.array(quotes)) & named & timed
-        where = np.array(index, np.int64)
-        odd += where[~good].tolist()
-        names = [f.machine for f, g in zip(found, good, strict=True) if g]
-        record = where[good]
-        column = _Column(
-            record, np.zeros_like(record), names, times[good], values[good]
-        )
-        return column, odd
+        return self._typed.read(records)
 
-    def _times(self, raw: list[str | int | float]) -> tuple[Ints, NDArray[np.bool_]]:
-        """Return the times in ns, and which of them could be understood."""
-        times = event_time.parse_many(raw, self._rules.time)
-        if times is not None:
-            return times, np.ones(len(raw), np.bool_)
-        each = [event_time.parse_or_none(one, self._rules.time) for one in raw]
-        timed = np.array([one is not None for one in each])
-        return np.array([one or 0 for one in each], np.int64), timed
-
-    def _nothing(self) -> _Column:
-        none = np.zeros(0, np.int64)
-        return _Column(none, none, [], none, np.zeros((0, len(self._column))))
+    def _nothing(self) -> Column:
+        return Column.nothing(len(self._column))
 
     def _careful(
         self,
@@ -174,7 +120,7 @@ class Decoder:
         odd: list[int],
         rejects: list[Reject],
         seen: Counter[str],
-    ) -> _Column:
+    ) -> Column:
         where, parts, names, times, rows = [], [], [], [], []
         for i in sorted(odd):
             for part, result in enumerate(readings_of(records[i], self._rules)):
@@ -191,7 +137,7 @@ class Decoder:
         if not rows:
             return self._nothing()
         at = np.array(where, np.int64)
-        return _Column(
+        return Column(
             at, np.array(parts), names, np.array(times, np.int64), np.stack(rows)
         )
 
@@ -210,8 +156,8 @@ class Decoder:
         return row
 
     def _without_future(
-        self, records: Sequence[RawRecord], column: _Column, rejects: list[Reject]
-    ) -> _Column:
+        self, records: Sequence[RawRecord], column: Column, rejects: list[Reject]
+    ) -> Column:
         """Reject readings too far ahead of their record's own timestamp."""
         stamps = np.array([r.timestamp for r in records], np.int64)
         # A timestamp is anything its producer says: keep it within ns of 64 bits.
@@ -226,14 +172,7 @@ class Decoder:
             rejects.append(Reject(record, "future", detail, int(column.part[i])))
         if not future.any():
             return column
-        kept = np.flatnonzero(~future)
-        return _Column(
-            column.record[kept],
-            column.part[kept],
-            [column.machine[i] for i in kept],
-            column.time_ns[kept],
-            column.values[kept],
-        )
+        return column.take(np.flatnonzero(~future))
 
     def _numbers(self, names: list[str]) -> Ints:
         lookup = self._lookup
@@ -246,7 +185,7 @@ class Decoder:
             return np.array(codes, np.int64)
 
     def _compare_keys(
-        self, records: Sequence[RawRecord], column: _Column, seen: Counter[str]
+        self, records: Sequence[RawRecord], column: Column, seen: Counter[str]
     ) -> None:
         """Count records whose key names another machine; the payload is the truth."""
         pairs = zip(column.record.tolist(), column.machine, strict=True)
@@ -259,28 +198,32 @@ class Decoder:
         self,
         kind: int,
         records: Sequence[RawRecord],
-        column: _Column,
+        column: Column,
         code: Ints,
         tally: Tally,
     ) -> Readings:
         """Return the readings of one type, its values in its units and masked."""
         count = len(self._types)
-        mine = np.flatnonzero((code >= 0) & (code % count == kind))
-        raw = column.values[mine]
-        own = raw[:, self._columns_of[kind]]
-        foreign = np.count_nonzero(~np.isnan(raw)) - np.count_nonzero(~np.isnan(own))
-        Tally.bump(tally.values, "unknown_sensor", foreign)
+        of_type = (code >= 0) & (code % count == kind)
+        # Nearly always all readings are of one type: then nothing need be copied.
+        mine = None if of_type.all() else np.flatnonzero(of_type)
+        raw = column.values if mine is None else column.values[mine]
+        own = raw
+        if self._columns_of[kind] is not None:
+            own = raw[:, self._columns_of[kind]]
+            foreign = np.count_nonzero(~np.isnan(raw))
+            foreign -= np.count_nonzero(~np.isnan(own))
+            Tally.bump(tally.values, "unknown_sensor", foreign)
         values = usable_values(self._types[kind], own, tally.values)
-        usable = ~np.isnan(values).all(axis=1)
+        offsets = np.array([r.offset for r in records], np.int64)[column.record]
+        found = Readings(code // count, column.time_ns, values, offsets)
+        if mine is not None:
+            found = Readings(
+                code[mine] // count, column.time_ns[mine], values, offsets[mine]
+            )
+        usable = np.asarray(~np.isnan(values).all(axis=1))
         Tally.bump(tally.readings, "masked_only", np.count_nonzero(~usable))
-        mine = mine[usable]
-        offsets = np.array([r.offset for r in records], np.int64)
-        return Readings(
-            code[mine] // count,
-            column.time_ns[mine],
-            values[usable],
-            offsets[column.record[mine]],
-        )
+        return found if usable.all() else found.take(usable)
 
 
 def usable_values(
@@ -298,55 +241,28 @@ def usable_values(
         [(s.scale, s.offset, s.low, s.high) for s in kind.sensors]
     ).T
     with np.errstate(over="ignore"):
-        wide = raw * scale + shift
+        wide = raw if (scale == 1).all() and not shift.any() else raw * scale + shift
+        masked: Floats = wide.astype(np.float32)
+    # Complete readings within their ranges, as most are, need no second look.
+    if ((wide >= low) & (wide <= high)).all() and np.isfinite(masked).all():
+        return masked
     huge = np.abs(wide) > _FLOAT32_LIMIT
     outside = ((wide < low) | (wide > high)) & ~huge
     Tally.bump(seen, "non_finite", np.count_nonzero(huge))
     Tally.bump(seen, "out_of_range", np.count_nonzero(outside))
-    wide[huge] = np.nan
-    masked: Floats = wide.astype(np.float32)
+    masked[huge] = np.nan
     masked[outside] = OUTSIDE
     return masked
 
 
-class _Usual(msgspec.Struct):
-    """The form of the struct that `_typed_decoder` defines, for the type checker."""
-
-    machine: str
-    time: str | int | float
-    values: msgspec.Struct
-    schema: int
-
-
-def _typed_decoder(sensors: tuple[str, ...]) -> msgspec.json.Decoder[_Usual]:
-    # Field names must be identifiers, sensors' names need not: rename them.
-    fields = [(f"f{i}", float, float("nan")) for i in range(len(sensors))]
-    rename = {f"f{i}": name for i, name in enumerate(sensors)}
-    values = msgspec.defstruct(
-        "Values", fields, rename=rename, forbid_unknown_fields=True, gc=False
-    )
-    usual = msgspec.defstruct(
-        "Usual",
-        [
-            ("machine", str),
-            ("time", str | int | float),
-            ("values", values),
-            ("schema", Literal[0, 1], 0),
-        ],
-        forbid_unknown_fields=True,
-        gc=False,
-    )
-    return msgspec.json.Decoder(usual)
-
-
-def _merged(usual: _Column, careful: _Column) -> _Column:
+def _merged(usual: Column, careful: Column) -> Column:
     """Join two columns in arrival order."""
     if not careful.machine:
         return usual
     record = np.concatenate([usual.record, careful.record])
     order = np.argsort(record, kind="stable")
     names = usual.machine + careful.machine
-    return _Column(
+    return Column(
         record[order],
         np.concatenate([usual.part, careful.part])[order],
         [names[i] for i in order],
