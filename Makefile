@@ -80,6 +80,14 @@ $(BENCH_VENV)/.locked: requirements/bench.txt
 	$(BENCH_VENV)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/bench.txt
 	@touch $@
 
+.PHONY: bench bench-quick bench-report
+bench: $(BENCH_VENV)/.locked ## measure all against peers and the machine's limit (hours); ARGS='latency' for a part
+	$(BENCH_VENV)/bin/python -m benchmarks $(ARGS)
+bench-quick: $(BENCH_VENV)/.locked ## measure in 3 minutes and say which ratios have moved; ARGS='--strict'
+	$(BENCH_VENV)/bin/python -m benchmarks --quick $(ARGS)
+bench-report: | $(VENV) ## make docs/benchmarks.md, its plots and the figures of docs/sizing.md from the results
+	$(BIN)/python -m benchmarks.report
+
 .PHONY: fetch
 fetch: | $(VENV) ## fetch Kafka and Alertmanager, build InfluxDB for the tests (minutes, once)
 	$(BIN)/python -m tests.services fetch
@@ -106,4 +114,4 @@ lock: ## renew requirements/*.txt from pyproject.toml; what need not change stay
 .PHONY: clean
 clean: ## remove what was made, but neither .venv nor .cache
 	rm -rf build dist .coverage .coverage.* .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
-	find stream models connectors tests -name __pycache__ -type d -prune -exec rm -rf {} +
+	find stream models connectors benchmarks tests -name __pycache__ -type d -prune -exec rm -rf {} +

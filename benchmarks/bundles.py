@@ -10,6 +10,11 @@ for one epoch on the benchmark's own machines.
 from __future__ import annotations
 
 import math
+import shutil
+import subprocess
+import sys
+import tempfile
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -30,6 +35,10 @@ UNITS = (64, 32)
 LAYERS = (32, 16, 32)
 TAPS = 5
 HORIZON, CAP = 30.0, 125.0
+BASELINE_ROWS = 20
+"""Of `default`; `reference` has no baseline."""
+
+_REPOSITORY = Path(__file__).parents[1]
 
 
 def reference(folder: Path, sensors: int = 14) -> Path:
@@ -63,6 +72,42 @@ def reference(folder: Path, sensors: int = 14) -> Path:
     )
     bundles.save(trained, folder, name="reference", version="1")
     return folder
+
+
+def default(folder: Path, sensors: int = 14) -> Path:
+    """Write the bundle that `foreshock train` ships; returns its folder.
+
+    It takes a minute the first time; later it comes from the cache that the servers of
+    the tests lie in, until anything that it depends on changes.
+
+    Args:
+        folder: where.
+        sensors: of each machine.
+
+    Raises:
+        RuntimeError: if the training failed; with the end of what it said.
+    """
+    # Not at the import: the inference part is taken to machines without these.
+    from benchmarks import shipped  # noqa: PLC0415
+    from tests.services import cache  # noqa: PLC0415
+
+    name = f"bench-default-{shipped.digest(sensors)}"
+    kept = cache.provide(name, lambda place: _learned(place, sensors))
+    shutil.copytree(kept, folder)
+    return folder
+
+
+def _learned(place: Path, sensors: int) -> None:
+    """Train in a process of its own, so that this one is free of TensorFlow."""
+    with tempfile.TemporaryDirectory(prefix="foreshock-bench-train-") as scratch:
+        command = [sys.executable, "-m", "benchmarks.shipped", scratch, str(sensors)]
+        done = subprocess.run(
+            command, cwd=_REPOSITORY, capture_output=True, text=True, check=False
+        )
+        if done.returncode:
+            raise RuntimeError(f"the training failed:\n{done.stderr[-2000:]}")
+        bundle = Path(done.stdout.splitlines()[-1])
+        shutil.copytree(bundle, place, dirs_exist_ok=True)
 
 
 def _features(names: tuple[str, ...]) -> FeatureSpec:
@@ -129,7 +174,7 @@ def _anomaly(sensors: int) -> AnomalyModel:
     )
     widths = (sensors, *LAYERS, sensors)
     weights: list[npt.NDArray[np.float32]] = []
-    for i, (wide, out) in enumerate(zip(widths, widths[1:], strict=False)):
+    for i, (wide, out) in enumerate(pairwise(widths)):
         weights.append(0.2 * _drawn(10 + i, TAPS, wide, out, fan=TAPS * wide))
         weights.append(np.zeros(out, np.float32))
     # The residual is a mean of ten rows; of a healthy machine the score is about 1.

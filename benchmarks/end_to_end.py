@@ -8,7 +8,6 @@ directly, and a contestant that differs counts as invalid.
 
 from __future__ import annotations
 
-import statistics
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
@@ -16,9 +15,11 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import outputs
+from benchmarks.bundles import BASELINE_ROWS
 from benchmarks.drain import Drained, drained
 from benchmarks.job import Job
 from benchmarks.plant import Plant
+from benchmarks.rates import spread
 from benchmarks.servers import Bench, Child, child
 from tests.services.process import free_ports
 
@@ -113,12 +114,14 @@ class Own:
         name: of its figures.
         folder: of its bundles.
         baseline_rows: as the bundle was trained with.
+        workers: how many share the work.
         slow: it gets fewer readings.
     """
 
     name: str
     folder: Callable[[Bench], Path]
     baseline_rows: int = 0
+    workers: int = 1
     slow: bool = False
 
     def bundles(self, bench: Bench) -> Path:
@@ -138,17 +141,34 @@ class Own:
             baseline_rows=self.baseline_rows,
         )
         plant.prepare()
-        with plant.worker() as worker:
-            yield Running([worker], plant.topic("scores"))
+        with ExitStack() as stack:
+            workers = [
+                stack.enter_context(plant.worker(number + 1))
+                for number in range(self.workers)
+            ]
+            yield Running(workers, plant.topic("scores"))
 
 
 Contestant = Own | Peer
 
-PEERS = (
+PEERS: tuple[Peer, ...] = (
     Peer("faust", "plain_faust", slow=True),
     Peer("quix", "quix"),
-    Peer("bytewax", "bytewax_flow"),
+    # Its chapter on performance advises processes; here one for each core.
+    Peer("bytewax", "bytewax_flow", processes=2),
 )
+# The bare client of Quix, around which a user writes all the rest by hand.
+QUIX_CLIENT = Peer(
+    "quix_client",
+    "quix",
+    (("api", "consumer"), ("batch", "4096"), ("fetch", str(16 << 20))),
+)
+BESIDE: tuple[Contestant, ...] = (
+    Own("foreshock_two_workers", Bench.reference, workers=2),
+    QUIX_CLIENT,
+    Peer("bytewax_one_process", "bytewax_flow"),
+)
+"""Other ways to use the same; not in the quick run."""
 
 
 @dataclass(frozen=True)
@@ -171,7 +191,9 @@ class Sizes:
 
 
 FULL = Sizes(rounds=3, ticks=1500, slow_ticks=300)
-QUICK = Sizes(rounds=2, ticks=500, slow_ticks=100)
+# A contestant writes in bursts of up to some ten thousand readings' scores: with fewer
+# readings than these, rates came out higher than the two cores' time allows.
+QUICK = Sizes(rounds=2, ticks=800, slow_ticks=100)
 
 
 @dataclass(frozen=True)
@@ -185,6 +207,10 @@ class Turn:
 
     drained: Drained
     difference: str | None
+
+
+Turns = dict[str, dict[int, Turn]]
+"""By contestant and number of the round."""
 
 
 def turn(bench: Bench, contestant: Contestant, ticks: int) -> Turn:
@@ -208,59 +234,71 @@ def measure(bench: Bench, *, quick: bool) -> dict[str, Any]:
     Returns:
         Of each contestant `readings_per_s`, `cpu_us_per_reading` and `peak_mib`, and
         `valid`; under `ratios`, how many times a peer's rate Foreshock's is.
+
+    Raises:
+        RuntimeError: Foreshock itself failed. A peer that does is left out.
     """
     sizes = QUICK if quick else FULL
-    turns: dict[str, list[Turn]] = {}
+    turns: Turns = {}
     for number in range(sizes.rounds):
-        for contestant in contestants():
-            done = turn(bench, contestant, sizes.of(contestant))
-            turns.setdefault(contestant.name, []).append(done)
-            print(_line(number + 1, contestant.name, done), flush=True)
-    found: dict[str, Any] = {name: figures(all_) for name, all_ in turns.items()}
-    own = [one.drained.rate for one in turns[REFERENCE]]
-    found["ratios"] = {
-        name: spread([a / b.drained.rate for a, b in zip(own, all_, strict=True)])
-        for name, all_ in turns.items()
+        for contestant in contestants(quick=quick):
+            name = contestant.name
+            try:
+                done = turn(bench, contestant, sizes.of(contestant))
+            except RuntimeError as problem:
+                if name == REFERENCE:
+                    raise
+                print(f"round {number + 1}  {name:<20} failed: {problem}", flush=True)
+                continue
+            turns.setdefault(name, {})[number] = done
+            print(_line(number + 1, name, done), flush=True)
+    found: dict[str, Any] = {
+        name: figures(list(rounds.values())) for name, rounds in turns.items()
+    }
+    about = {"machines": _JOB.machines, "ticks": sizes.ticks}
+    return found | {"ratios": ratios(turns)} | about
+
+
+def ratios(turns: Turns) -> dict[str, Any]:
+    """Return how many times each other rate Foreshock's is, round by round."""
+    own = turns[REFERENCE]
+    return {
+        name: spread(
+            [own[at].drained.rate / one.drained.rate for at, one in rounds.items()], 3
+        )
+        for name, rounds in turns.items()
         if name != REFERENCE
     }
-    return found | {"machines": _JOB.machines, "ticks": sizes.ticks}
 
 
-def contestants() -> list[Contestant]:
+def contestants(*, quick: bool) -> list[Contestant]:
     """Return who takes part, in the order of turns."""
-    own = [Own(REFERENCE, Bench.reference)]
+    own = (
+        Own(REFERENCE, Bench.reference),
+        Own("foreshock_default", Bench.default, BASELINE_ROWS),
+    )
     if not PEERS_PYTHON.exists():
         print(f"{PEERS_PYTHON} is missing, run 'make bench-install': no peers")
         return [*own]
-    return [*own, *PEERS]
+    return [*own, *PEERS, *(() if quick else BESIDE)]
 
 
 def figures(turns: Sequence[Turn]) -> dict[str, Any]:
     """Return the figures of all turns of one contestant."""
     wrong = [one.difference for one in turns if one.difference is not None]
     return {
-        "readings_per_s": spread([one.drained.rate for one in turns]),
-        "cpu_us_per_reading": spread([one.drained.cpu_us for one in turns]),
-        "peak_mib": spread([one.drained.peak_mib for one in turns]),
+        "readings_per_s": spread([one.drained.rate for one in turns], 0),
+        "cpu_us_per_reading": spread([one.drained.cpu_us for one in turns], 2),
+        "peak_mib": spread([one.drained.peak_mib for one in turns], 0),
         "valid": not wrong,
         "differences": wrong,
-    }
-
-
-def spread(runs: Sequence[float]) -> dict[str, Any]:
-    """Return median, low, high and the runs themselves."""
-    return {
-        "median": statistics.median(runs),
-        "low": min(runs),
-        "high": max(runs),
-        "runs": list(runs),
     }
 
 
 def _line(number: int, name: str, done: Turn) -> str:
     took = done.drained
     return (
-        f"round {number}  {name:<18}{took.rate:>10,.0f} readings/s "
+        f"round {number}  {name:<20}{took.rate:>10,.0f} readings/s "
         f"{took.cpu_us:>6.1f} us of CPU a reading {took.peak_mib:>6,.0f} MiB  "
         f"{done.difference or 'outputs equal'}"
     )

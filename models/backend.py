@@ -46,6 +46,9 @@ def _quiet() -> Iterator[None]:
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("KERAS_BACKEND", "tensorflow")
+# On a GPU take what is needed, not all there is.
+os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")
+os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
 
 with _quiet():
     import keras as _keras
@@ -60,18 +63,6 @@ with _quiet():
 keras: Any = _keras
 ops: Any = _keras.ops
 layers: Any = _keras.layers
-
-
-def limit_threads(count: int) -> None:
-    """Let one operation use `count` cores; has no effect once anything has run.
-
-    Args:
-        count: number of cores, at least 1.
-    """
-    if keras.backend.backend() == "tensorflow":
-        with contextlib.suppress(RuntimeError):
-            _tf.config.threading.set_intra_op_parallelism_threads(count)
-            _tf.config.threading.set_inter_op_parallelism_threads(1)
 
 
 def seed_everything(seed: int) -> None:

@@ -60,7 +60,7 @@ def main() -> None:
     """Run until SIGTERM."""
     given = arguments(
         state="operator",
-        batch=4000,
+        batch=8000,
         fetch=16 << 20,
         queue=100_000,
         process=0,

@@ -104,7 +104,7 @@ def consumer(app: Application, given: argparse.Namespace, work: Behind) -> None:
 def main() -> None:
     """Run until SIGTERM."""
     given = arguments(
-        api="dataframe", batch=4096, fetch=16 << 20, queue=100_000, commit=0.5
+        api="dataframe", batch=16_384, fetch=1 << 20, queue=100_000, commit=0.5
     )
     app = Application(
         broker_address=given.brokers,

@@ -11,7 +11,7 @@ from __future__ import annotations
 import sys
 from dataclasses import replace
 
-from benchmarks.end_to_end import PEERS, Peer, turn
+from benchmarks.end_to_end import PEERS, QUIX_CLIENT, Peer, turn
 from benchmarks.servers import bench
 
 _MIB = 1 << 20
@@ -24,18 +24,21 @@ KNOBS: dict[str, dict[str, tuple[str, ...]]] = {
         "thread": ("0",),
     },
     "quix": {
-        "batch": ("1024", "16384"),
-        "fetch": (str(_MIB), str(64 * _MIB)),
+        "batch": ("1024", "4096"),
+        "fetch": (str(16 * _MIB), str(64 * _MIB)),
         "queue": ("10000",),
         "commit": ("2",),
-        "api": ("dataframe", "consumer"),
+    },
+    "quix_client": {
+        "batch": ("1024", "16384"),
+        "fetch": (str(_MIB),),
     },
     "bytewax": {
-        "batch": ("1000", "2000", "10000"),
+        "batch": ("1000", "4000", "20000"),
         "fetch": (str(_MIB), str(64 * _MIB)),
         "queue": ("10000",),
-        "state": ("operator", "closure"),
-        "processes": ("2",),
+        "state": ("closure",),
+        "processes": ("1",),
     },
 }
 TICKS, SLOW_TICKS = 500, 150
@@ -60,7 +63,7 @@ def _turned(peer: Peer, knob: str, setting: str) -> Peer:
 def main() -> None:
     """Measure every point once and print the table; arguments name the peers."""
     with bench() as place:
-        for peer in PEERS:
+        for peer in (*PEERS, QUIX_CLIENT):
             if sys.argv[1:] and peer.name not in sys.argv[1:]:
                 continue
             for what, variant in variants(peer):

@@ -155,6 +155,9 @@ def make_sink(settings: Settings) -> Sink:
 
 
 def _scorers(settings: Settings) -> list[Scorer]:
+    # Partitions are scored side by side, each call on one core: calls that spread over
+    # the cores would cost a quarter more and wait for each other. Read at the import.
+    os.environ.setdefault("TF_NUM_INTRAOP_THREADS", "1")
     from stream.worker.bundles import scorers_of  # noqa: PLC0415 - loads TensorFlow
 
     return scorers_of(settings)

@@ -8,6 +8,7 @@ back. What happens to a batch stands in `partition.py`.
 from __future__ import annotations
 
 import asyncio
+import os
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -35,10 +36,16 @@ from stream.worker.split import report
 
 _log = structlog.get_logger()
 
-_QUEUE = 4
+_QUEUE = int(os.environ.get('FQ','4'))
 """Batches of one partition that may wait beside Faust's own buffer."""
 
 _LOOK_S = 1.0
+
+
+def _threads() -> int:
+    """Return how many partitions may be worked on at once: one for each core."""
+    return int(os.environ.get('FT') or len(os.sched_getaffinity(0)))
+
 
 
 @dataclass(slots=True)
@@ -77,9 +84,7 @@ class ScoreRole:
     _claims: Claims | None = None
     _events: EventLog = field(init=False)
     _assets: Assets = field(init=False)
-    _thread: ThreadPoolExecutor = field(
-        default_factory=lambda: ThreadPoolExecutor(1, "score")
-    )
+    _threads: ThreadPoolExecutor = field(init=False)
 
     def __post_init__(self) -> None:
         """Build the app; it is started by the caller."""
@@ -88,6 +93,9 @@ class ScoreRole:
         self.source = topics.keyed if keyed else topics.readings
         group = f"{self.settings.app.id}-score"
         self.app = self.bus.app(group, {self.source})
+        # A partition is worked on by one thread at a time. While one waits for the
+        # networks, which need no lock of Python's, another decodes.
+        self._threads = ThreadPoolExecutor(_threads(), "score")
         self._events = EventLog(self.bus.reader, topics.events)
         self._assets = Assets(self.settings)
         transport: Any = self.app.transport
@@ -283,11 +291,12 @@ class ScoreRole:
         )
 
     def _machines(self) -> int:
-        return sum(lane.partition.machines for lane in self._lanes.values())
+        # A copy: the event loop may add a lane while a thread asks.
+        return sum(lane.partition.machines for lane in list(self._lanes.values()))
 
     async def _in_thread(self, function: Callable[..., Any], *args: Any) -> Any:
         loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._thread, function, *args)
+        return await loop.run_in_executor(self._threads, function, *args)
 
     async def _still_owner(self, partition: int, offset: int, generation: int) -> bool:
         tp = TP(self.source, partition)

@@ -8,11 +8,14 @@ import msgspec
 import numpy as np
 import pytest
 
-from benchmarks import outputs
+from benchmarks import end_to_end, outputs
 from benchmarks.contestants.windows import Rings
 from benchmarks.contestants.work import Readings
+from benchmarks.drain import Drained
+from benchmarks.end_to_end import Turn
 from benchmarks.job import START, Job, ticks
 from benchmarks.outputs import Wanted
+from benchmarks.watch import Written
 
 LOCKS = Path(__file__).parents[2] / "requirements"
 
@@ -127,6 +130,29 @@ def test_a_wrong_score_is_told(payloads: list[bytes], said: str) -> None:
     found = outputs.difference(payloads, WANTED, JOB)
     assert found is not None
     assert found.startswith(said)
+
+
+def a_turn(rate: float, difference: str | None = None) -> Turn:
+    return Turn(
+        Drained(Written(np.zeros(0, np.int64), []), rate, 10.0, 900.0), difference
+    )
+
+
+def test_ratios_are_those_of_the_same_round_even_where_a_peer_failed_in_one() -> None:
+    turns = {
+        "foreshock": {0: a_turn(100.0), 1: a_turn(80.0), 2: a_turn(120.0)},
+        "quix": {0: a_turn(50.0), 2: a_turn(40.0)},
+    }
+    assert end_to_end.ratios(turns) == {
+        "quix": {"median": 2.5, "low": 2.0, "high": 3.0, "runs": [2.0, 3.0]}
+    }
+
+
+def test_a_contestant_that_differed_once_is_not_valid() -> None:
+    found = end_to_end.figures([a_turn(1.0), a_turn(3.0, "1 scores are off")])
+    assert (found["valid"], found["differences"]) == (False, ["1 scores are off"])
+    assert found["readings_per_s"]["median"] == 2.0
+    assert end_to_end.figures([a_turn(1.0)])["valid"]
 
 
 def test_all_contestants_run_the_same_releases_of_what_computes() -> None:
