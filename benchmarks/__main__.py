@@ -38,7 +38,7 @@ _LONGEST = 500
 """Characters of an error that are kept; all of it stands on the terminal."""
 
 Measure = Callable[..., Figures]
-_console = Console(highlight=False)
+_console = Console(highlight=False, width=None if sys.stdout.isatty() else 110)
 
 
 def run(
@@ -178,7 +178,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     found = compared(given.out, given.stored) if given.quick else []
     if given.store and not failed:
         _store(given.out, given.stored)
-    if given.out == results.LATEST:
+    if given.out.resolve() == results.LATEST:
         report.write(report.DOCS)
     _console.print(f"{time.monotonic() - began:.0f} s in all")
     if failed:
@@ -193,7 +193,7 @@ def _take(file: Path, out: Path) -> int:
     results.take(document, figures, results.describe(quick=False))
     results.save(out, document)
     _show("inference", document["inference"])
-    if out == results.LATEST:
+    if out.resolve() == results.LATEST:
         report.write(report.DOCS)
     return 0
 

@@ -120,7 +120,7 @@ def _end_to_end(document: Mapping[str, Any]) -> Iterator[tuple[str, Interval]]:
     own = Interval.read(section[OWN])
     for peer in _PEERS:
         if peer in section:
-            yield f"{OWN} / {peer}", own.over(Interval.read(section[peer]))
+            yield f"{OWN} / {peer}", against(section, peer)
     if "foreshock_default" in section:
         yield (
             "default / reference",
@@ -129,6 +129,19 @@ def _end_to_end(document: Mapping[str, Any]) -> Iterator[tuple[str, Interval]]:
     limit = _quick(document, "limit").get("readings_per_s")
     if isinstance(limit, Mapping):
         yield f"{OWN} / limit", own.over_apart(Interval.read(limit))
+
+
+def against(section: Mapping[str, Any], name: str) -> Interval:
+    """Return Foreshock's rate by that of another contestant, round by round.
+
+    Args:
+        section: figures of the part `end_to_end`.
+        name: of the other one.
+    """
+    told = section.get("ratios", {}).get(name)
+    if told is not None:
+        return Interval.read(told)
+    return Interval.read(section[OWN]).over(Interval.read(section[name]))
 
 
 def _inference(document: Mapping[str, Any]) -> Iterator[tuple[str, Interval]]:

@@ -32,6 +32,9 @@ from benchmarks.servers import Bench
 SUM = ("fetch", "decode", "networks", "produce")
 """The parts that the whole consists of."""
 
+TALKING = ("fetch", "produce", "produce_each", "whole")
+"""Those that have to do with the broker, whose CPU time then counts."""
+
 BESIDE = ("produce_each",)
 """Another way to do a part; told beside them, not in the sum."""
 
@@ -157,18 +160,8 @@ def team(bench: Bench, part: str, plant: Plant) -> Iterator[Team]:
         log = stack.enter_context((bench.folder / f"limit-{part}.log").open("a"))
         processes = []
         for share in shares(_JOB.partitions, cores()):
-            given = {
-                "config": str(plant.config),
-                "source": plant.source,
-                "scores": plant.topic("scores"),
-                "partitions": share,
-            }
             process = subprocess.Popen(
-                [
-                    *(sys.executable, "-X", "faulthandler"),
-                    *("-m", "benchmarks.limit_parts", part),
-                    msgspec.json.encode(given).decode(),
-                ],
+                _command(bench, part, plant, share),
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=log,
@@ -177,7 +170,22 @@ def team(bench: Bench, part: str, plant: Plant) -> Iterator[Team]:
             )
             stack.callback(_end, process)
             processes.append(process)
-        yield Team(processes, cpu.listener(bench.broker))
+        talks = part in TALKING
+        yield Team(processes, cpu.listener(bench.broker) if talks else None)
+
+
+def _command(
+    bench: Bench, part: str, plant: Plant, partitions: Sequence[int]
+) -> list[str]:
+    given = {
+        "config": str(plant.config),
+        "source": plant.source,
+        "scores": plant.topic("scores"),
+        "made": str(bench.folder / f"{plant.name}-made"),
+        "partitions": partitions,
+    }
+    program = [sys.executable, "-X", "faulthandler", "-m", "benchmarks.limit_child"]
+    return [*program, part, msgspec.json.encode(given).decode()]
 
 
 def _end(process: subprocess.Popen[str]) -> None:
@@ -192,6 +200,7 @@ def rounds(
     bench: Bench, plant: Plant, parts: Sequence[str], count: int
 ) -> dict[str, list[Took]]:
     """Let parts take turns; returns what each took in every round."""
+    subprocess.run(_command(bench, "made", plant, ()), cwd=_REPOSITORY, check=True)
     with ExitStack() as stack:
         teams = {}
         for part in parts:
@@ -254,7 +263,8 @@ def measure(bench: Bench, *, quick: bool) -> dict[str, Any]:
         and `readings_per_s` of one core; `from_parts`, the readings/s of all cores
         that follow; `measured` (and as `readings_per_s`) those of the whole;
         `agreement`, their ratio; `profile`, of the real pipeline by step. Under
-        `default` the same of that bundle, but for what does not depend on it.
+        `default` the same of that bundle, but for what does not depend on it. The quick
+        run has neither profiles nor `default`.
     """
     sizes = QUICK if quick else FULL
     source = bench.filled(_JOB, sizes.ticks * _JOB.machines)
@@ -262,15 +272,17 @@ def measure(bench: Bench, *, quick: bool) -> dict[str, Any]:
     order = (*SUM, WHOLE) if quick else (*SUM, *BESIDE, WHOLE)
     took = rounds(bench, plant, order, sizes.rounds)
     found = figures(took, cores()) | {"cores": cores()}
-    found["profile"] = profile_steps.measure(plant.config, quick=quick)
+    if quick:
+        return found
     heavy = _plant(bench, "limit-default", bench.default(), BASELINE_ROWS, source)
     other = {**took, **rounds(bench, heavy, ("networks",), sizes.rounds)}
     del other[WHOLE]
     told = figures(other, cores())
+    found["profile"] = profile_steps.measure(plant.config)
     found["default"] = {
         "parts": {"networks": told["parts"]["networks"]},
         "from_parts": told["from_parts"],
-        "profile": profile_steps.measure(heavy.config, quick=quick),
+        "profile": profile_steps.measure(heavy.config),
     }
     return found
 

@@ -1,9 +1,4 @@
-"""Parts of the job, each bare, and all of them together: a process that runs one.
-
-    python -m benchmarks.limit_parts PART GIVEN
-
-It gets ready, says "ready", and runs once for every line that it reads; each run is
-answered with one line of JSON: readings, CPU time of all its threads, and time.
+"""Parts of the job, each bare, and all of them together.
 
 - fetch: records from the broker with the worker's settings, not looked at;
 - decode: those records, to columns;
@@ -18,11 +13,7 @@ answered with one line of JSON: readings, CPU time of all its threads, and time.
 from __future__ import annotations
 
 import asyncio
-import gc
-import os
-import sys
-import time
-from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, field
 from itertools import cycle, islice
 from pathlib import Path
@@ -33,12 +24,11 @@ import numpy as np
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from numpy.typing import NDArray
 
-from benchmarks import profile_steps
-from benchmarks.job import ROWS, STRIDE, Job
+from benchmarks.job import ROWS, STRIDE
 from models import bundle as bundles
 from stream.core.decode import Decoder
 from stream.worker.plant import kinds_of, rules_of
-from stream.worker.settings import Settings, load_settings
+from stream.worker.settings import Settings
 
 SIZES = (1024, 256)
 """Windows in a call of the networks: most, and what is left."""
@@ -51,7 +41,6 @@ _SCORES = 30_000
 _STATE_RECORD = 64 << 10
 
 Records = Sequence[Any]
-Keyed = tuple[bytes, bytes]
 
 
 class Given(msgspec.Struct, frozen=True):
@@ -61,13 +50,27 @@ class Given(msgspec.Struct, frozen=True):
         config: the settings of Foreshock's worker for the job.
         source: topic of readings.
         scores: topic to write to.
+        made: file of what is to be sent.
         partitions: its share of them.
     """
 
     config: str
     source: str
     scores: str
+    made: str
     partitions: tuple[int, ...]
+
+
+class Made(msgspec.Struct, frozen=True):
+    """What is to be sent.
+
+    Attributes:
+        scores: keys and values of messages.
+        state_bytes: bytes of state for each reading.
+    """
+
+    scores: list[tuple[bytes, bytes]]
+    state_bytes: float
 
 
 class Part(Protocol):
@@ -132,6 +135,10 @@ class Fetch:
         await self._consumer.start()
         self._consumer.assign(self.place.sources)
 
+    async def stop(self) -> None:
+        """Disconnect."""
+        await self._consumer.stop()
+
     async def run(self) -> int:
         """Fetch all."""
         return sum([len(records) async for _, records in self.batches()])
@@ -165,6 +172,7 @@ class Decode:
             self._batches.append(records)
             if sum(map(len, self._batches)) >= _TOLD:
                 break
+        await fetch.stop()
 
     def prepare(self) -> None:
         """Make the decoder alone."""
@@ -235,14 +243,13 @@ class Produce:
 
     place: Place
     _producer: Any = None
-    _scores: list[Keyed] = field(default_factory=list)
-    _state: float = 0.0
+    _made: Made = field(default_factory=lambda: Made([], 0.0))
     _sent: list[Any] = field(default_factory=list)
     _owed: float = 0.0
 
     async def start(self) -> None:
-        """Make scores and state by the real pipeline, and connect."""
-        self._scores, self._state = made(self.place.settings)
+        """Read what is to be sent, and connect."""
+        self._made = _read(self.place.given.made)
         self._producer = self.place.producer()
         await self._producer.start()
 
@@ -258,13 +265,13 @@ class Produce:
     async def send(self, partition: int, count: int) -> None:
         """Send so many scores, and the state that falls due with them."""
         topic, batch = self.place.given.scores, self._producer.create_batch()
-        for key, value in islice(cycle(self._scores), count):
+        for key, value in islice(cycle(self._made.scores), count):
             if batch.append(timestamp=None, key=key, value=value) is None:
                 await self._hand_over(batch, partition)
                 batch = self._producer.create_batch()
                 batch.append(timestamp=None, key=key, value=value)
         await self._hand_over(batch, partition)
-        self._owed += count * STRIDE * self._state
+        self._owed += count * STRIDE * self._made.state_bytes
         while self._owed >= _STATE_RECORD:
             self._owed -= _STATE_RECORD
             state = bytes(_STATE_RECORD)
@@ -289,7 +296,7 @@ class ProduceEach(Produce):
     async def send(self, partition: int, count: int) -> None:
         """Send so many scores."""
         topic = self.place.given.scores
-        for key, value in islice(cycle(self._scores), count):
+        for key, value in islice(cycle(self._made.scores), count):
             sent = await self._producer.send(topic, value, key, partition=partition)
             self._sent.append(sent)
 
@@ -313,11 +320,14 @@ class Whole:
     async def run(self) -> int:
         """Drain the partitions."""
         self._rows, self._seen = np.zeros((0, 0), np.float32), 0
-        loop, waiting = asyncio.get_running_loop(), None
+        loop = asyncio.get_running_loop()
+        waiting: asyncio.Future[tuple[int, int]] | None = None
         async for partition, records in self._fetch.batches():
-            if waiting is not None:
-                await self._produce.send(*await waiting)
+            done = None if waiting is None else await waiting
             waiting = loop.run_in_executor(None, self._work, partition, records)
+            # Sent while the next one is computed.
+            if done is not None:
+                await self._produce.send(*done)
         if waiting is not None:
             await self._produce.send(*await waiting)
         await self._produce.acknowledged()
@@ -347,55 +357,5 @@ PARTS: dict[str, Callable[[Place], Part]] = {
 }
 
 
-def made(settings: Settings) -> tuple[list[Keyed], float]:
-    """Return scores as the pipeline makes them, and bytes of state for each reading.
-
-    State is written on its own interval, whatever came in meanwhile; here it is spread
-    over the readings of the rate that `profile_steps` names.
-    """
-    line = profile_steps.pipeline(settings)
-    job = Job(machines=profile_steps.MACHINES, partitions=1)
-    given = profile_steps.records(job, job.machines * ROWS)
-    messages = list(line.run(line.decode(given)).messages)
-    due = settings.state.interval_s * profile_steps.RATE / profile_steps.PARTITIONS
-    written = profile_steps.state(line, len(given) - 1)
-    return messages, sum(map(len, written)) / due
-
-
-async def serve(part: Part, lines: Callable[[], Coroutine[Any, Any, str]]) -> None:
-    """Run a part once for every line, after a run to get warm."""
-    await part.start()
-    await part.run()
-    # What lives until the end need not be looked through again and again.
-    gc.collect()
-    gc.freeze()
-    print("ready", flush=True)
-    while await lines():
-        wall, cpu = time.monotonic(), time.process_time()
-        readings = await part.run()
-        told = {
-            "readings": readings,
-            "cpu_s": time.process_time() - cpu,
-            "wall_s": time.monotonic() - wall,
-        }
-        print(msgspec.json.encode(told).decode(), flush=True)
-
-
-def main(name: str, text: str) -> None:
-    """Serve until the end of the input."""
-    profile_steps.one_core_a_call()
-    given = msgspec.json.decode(text, type=Given)
-    place = Place(given, load_settings(Path(given.config)))
-
-    async def line() -> str:
-        # In a thread: connections are kept up meanwhile.
-        return await asyncio.to_thread(sys.stdin.readline)
-
-    asyncio.run(serve(PARTS[name](place), line))
-    # Connections end with the process; what was sent has been acknowledged.
-    sys.stdout.flush()
-    os._exit(0)
-
-
-if __name__ == "__main__":
-    main(*sys.argv[1:])
+def _read(path: str) -> Made:
+    return msgspec.msgpack.decode(Path(path).read_bytes(), type=Made)

@@ -187,13 +187,12 @@ def profile(settings: Settings, readings: int) -> dict[str, Any]:
     }
 
 
-def measure(config: Path, *, quick: bool) -> dict[str, Any]:
+def measure(config: Path, readings: int = 300_000) -> dict[str, Any]:
     """Profile the pipeline of some settings in a process of its own.
 
     Raises:
         RuntimeError: if it fails; with the end of what it said.
     """
-    readings = 100_000 if quick else 300_000
     # A crash in compiled code shall say where it was.
     python = [sys.executable, "-X", "faulthandler"]
     command = [*python, "-m", "benchmarks.profile_steps", str(config)]

@@ -10,8 +10,8 @@ group waits for the dead one until `kafka.session_timeout` (10 s) is over: both 
 measured.
 
 Whoever restores reads what the topic of state holds, and compaction leaves older blocks
-there for some minutes. So one figure is taken with a checkpoint every second instead of
-every ten, which leaves as many old blocks as minutes of work do.
+there for some minutes. So one figure is taken with a checkpoint every second, or as
+often as it goes, instead of every ten: that leaves many old blocks in short time.
 """
 
 from __future__ import annotations

@@ -8,6 +8,7 @@ a function of benchmarks/results/latest.json alone.
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
@@ -72,7 +73,7 @@ def benchmarks(parts: Sections, drawn: Iterable[str]) -> str:
     page = template.render(
         quick=[part for part, section in parts.items() if section["run"]["quick"]],
         machines=_machines(parts),
-        runs=_runs(parts).markdown(),
+        runs=_runs(parts).markdown() if parts else "Nothing yet.\n",
         versions=_versions(parts),
         job=Job(),
         rows=ROWS,
@@ -84,7 +85,8 @@ def benchmarks(parts: Sections, drawn: Iterable[str]) -> str:
         devices=list(_devices(parts.get("inference", {}))),
         margin=f"{100 * compare.MARGIN:.0f} %",
     )
-    return page.rstrip() + "\n"
+    # What was not measured leaves lines empty.
+    return re.sub(r"\n{3,}", "\n\n", page.rstrip()) + "\n"
 
 
 def _table(part: str, parts: Sections) -> str:

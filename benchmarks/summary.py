@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
+from benchmarks import compare
 from benchmarks.compare import OWN, Interval
 from benchmarks.part_tables import CONTESTANTS
 from benchmarks.rates import Figures
@@ -30,8 +31,8 @@ def _throughput(section: Figures) -> Iterator[str]:
         f"**{text(section[OWN])} readings/s** on {cores} cores with durable state and "
         "alarms, the broker on the same machine."
     )
-    against = {
-        CONTESTANTS[name]: own.over(Interval.read(section[name]))
+    times = {
+        CONTESTANTS[name]: compare.against(section, name)
         for name in _PEERS
         if is_spread(section.get(name))
     }
@@ -39,8 +40,8 @@ def _throughput(section: Figures) -> Iterator[str]:
     if wrong:
         told = (CONTESTANTS.get(name, name) for name in wrong)
         yield f"**Not valid**, as the outputs differ: {', '.join(told)}."
-    if against:
-        told = (f"{text(one.json())} times {name}" for name, one in against.items())
+    if times:
+        told = (f"{text(one.json())} times {name}" for name, one in times.items())
         yield f"That is {', '.join(told)}, none of which keeps durable state."
     if is_spread(section.get("limit")):
         share = own.over_apart(Interval.read(section["limit"]))

@@ -7,6 +7,8 @@ application to finish its work (`BatchTransport.drain`).
 """
 
 import asyncio
+import math
+import time
 from bisect import bisect_left
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
@@ -77,6 +79,8 @@ class BatchTransport(Transport):
 
     Attributes:
         batch_topics: names of the topics delivered in batches.
+        gather_s: time from one fetch to the next, at least. Where little comes, what
+            comes within it is taken together.
         drain: awaited before partitions are revoked and before the consumer stops.
             It finishes the work in hand, acknowledges the events, and returns. It
             may be called several times and must bound its own waiting: the whole
@@ -85,11 +89,13 @@ class BatchTransport(Transport):
     """
 
     batch_topics: set[str]
+    gather_s: float
     drain: Drain | None
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.batch_topics = set()
+        self.gather_s = 0.0
         self.drain = None
 
 
@@ -129,6 +135,7 @@ class BatchConsumer(HoldingConsumer):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         self.skipped_offsets: Counter[TP] = Counter()
         self.abandoned = False
+        self._fetched_at = -math.inf
         super().__init__(*args, **kwargs)
 
     def abandon(self) -> None:
@@ -211,6 +218,7 @@ class BatchConsumer(HoldingConsumer):
             await self.wait(self.can_resume_flow)  # type: ignore[arg-type]
         async with self._fetching:
             epoch = self._seeks, self.app.consumer_generation_id
+            await self._gather()
             await self.seek_back()
             # A copy: Faust changes its set while the fetch is under way.
             active = set(self._get_active_partitions())
@@ -232,6 +240,13 @@ class BatchConsumer(HoldingConsumer):
             rest={tp: self._next.get(tp, records[tp][0].offset) for tp in mine},
             end={tp: records[tp][-1].offset + 1 for tp in mine},
         )
+
+    async def _gather(self) -> None:
+        """Wait until the last fetch lies far enough back."""
+        left = self._fetched_at + self.transport.gather_s - time.monotonic()
+        if left > 0:
+            await asyncio.sleep(left)
+        self._fetched_at = time.monotonic()
 
     def _may_go_on(self, fetch: _Fetch) -> bool:
         epoch = self._seeks, self.app.consumer_generation_id

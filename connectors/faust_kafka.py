@@ -43,18 +43,25 @@ coroutine function that makes one, and asks `app.consumer.still_owner` before it
 state that another worker may own by now.
 """
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Iterable, Mapping
 from typing import Any, ClassVar
 
+from faust.transport.consumer import RecordMap
 from faust.transport.drivers import TRANSPORTS
 from faust.transport.drivers import aiokafka as driver
-from faust.transport.consumer import RecordMap
 from faust.types import TP
-from faust.types.transports import ConsumerT
+from faust.types.transports import ConsumerT, ProducerT
 
 from connectors.faust_batches import BatchConsumer, BatchTransport
 
-__all__ = ["SCHEME", "KafkaConsumer", "Transport", "app_settings", "register"]
+__all__ = [
+    "SCHEME",
+    "KafkaConsumer",
+    "KafkaProducer",
+    "Transport",
+    "app_settings",
+    "register",
+]
 
 #: Scheme of the broker's URL.
 SCHEME = "foreshock-kafka"
@@ -84,7 +91,7 @@ def app_settings(
             within the session timeout gets its partitions back at once and the others
             do not notice. The price: one that stops for good keeps its partitions
             until the timeout. For fleets of fixed size.
-        fetch_max_bytes: of one partition and fetch. Up to 16 fetches wait in
+        fetch_max_bytes: of one partition and fetch. Up to 4 fetches wait in
             memory per worker.
         commit_interval_s: how often acknowledged offsets are committed.
     """
@@ -96,9 +103,9 @@ def app_settings(
         "broker_commit_interval": commit_interval_s,
         "broker_max_poll_interval": 300.0,
         # Fetching: few large batches; the buffer counts batches.
-        "broker_max_poll_records": 50_000,
+        "broker_max_poll_records": 20_000,
         "consumer_max_fetch_size": fetch_max_bytes,
-        "stream_buffer_maxsize": 16,
+        "stream_buffer_maxsize": 4,
         # Rebalance and stop wait for the drain.
         "stream_wait_empty": True,
         # Sending.
@@ -185,7 +192,38 @@ class KafkaConsumer(BatchConsumer, driver.Consumer):
         return await self._thread.ask_owner(tp, offset, generation_id)
 
 
+class KafkaProducer(driver.Producer):
+    """Faust's Kafka producer, which also sends many messages at once."""
+
+    async def send_many(
+        self, topic: str, partition: int, messages: Iterable[tuple[bytes, bytes]]
+    ) -> list[Awaitable[Any]]:
+        """Send keys and values to one partition, in order.
+
+        A future for each message would cost more than the message.
+
+        Returns:
+            What acknowledges them: one awaitable for each batch that they filled.
+        """
+        producer = self._ensure_producer()
+        sent: list[Awaitable[Any]] = []
+        batch = None
+        for key, value in messages:
+            if batch is not None:
+                if batch.append(key=key, value=value, timestamp=None) is not None:
+                    continue
+                sent.append(
+                    await producer.send_batch(batch, topic, partition=partition)
+                )
+            batch = producer.create_batch()
+            batch.append(key=key, value=value, timestamp=None)
+        if batch is not None:
+            sent.append(await producer.send_batch(batch, topic, partition=partition))
+        return sent
+
+
 class Transport(BatchTransport, driver.Transport):
     """`foreshock-kafka://HOST:PORT`, several brokers separated by `;`."""
 
+    Producer: ClassVar[type[ProducerT]] = KafkaProducer
     Consumer: ClassVar[type[ConsumerT]] = KafkaConsumer

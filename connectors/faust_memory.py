@@ -18,7 +18,7 @@ Example:
 """
 
 import asyncio
-from collections.abc import Awaitable, Mapping
+from collections.abc import Awaitable, Iterable, Mapping
 from typing import Any, ClassVar
 
 from faust.exceptions import ImproperlyConfigured
@@ -110,6 +110,15 @@ class MemoryProducer(base.Producer):
         else:
             self._answer(future, ack, result)
         return future
+
+    async def send_many(
+        self, topic: str, partition: int, messages: Iterable[tuple[bytes, bytes]]
+    ) -> list[Awaitable[RecordMetadata]]:
+        """Write keys and values to one partition; one future comes back for each."""
+        return [
+            await self.send(topic, key, value, partition, None, None)
+            for key, value in messages
+        ]
 
     def _answer(
         self, future: asyncio.Future[RecordMetadata], ack: Ack, result: RecordMetadata

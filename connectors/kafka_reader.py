@@ -84,13 +84,15 @@ class KafkaReader:
                     yield found[at], await consumer.position(at)
 
     async def tails(
-        self, topic: str, starts: Mapping[int, int]
+        self, topic: str, starts: Mapping[int, int], most: int | None = None
     ) -> AsyncIterator[tuple[int, list[ConsumerRecord], int]]:
         """Yield what partitions hold from some offsets to their ends as of now.
 
         Args:
             topic: Name of the topic.
             starts: First offset by partition; below the oldest one it means that.
+            most: Of each partition no more than so many of the newest offsets; None:
+                all there are.
 
         Yields:
             A partition, some records of it, and the offset that comes next.
@@ -106,7 +108,8 @@ class KafkaReader:
             # Once only: aiokafka may hang if it is stopped just after a second time.
             consumer.assign(list(behind))
             for at in behind:
-                consumer.seek(at, places[at])
+                first = 0 if most is None else ends[at] - most
+                consumer.seek(at, max(places[at], first))
             while behind:
                 found = await consumer.getmany(*behind, timeout_ms=_AT_ONCE_MS)
                 for at in tuple(behind):

@@ -41,11 +41,12 @@ class MemoryReader:
                 await self._log.wait_append(_LOOK_S)
 
     async def tails(
-        self, topic: str, starts: Mapping[int, int]
+        self, topic: str, starts: Mapping[int, int], most: int | None = None
     ) -> AsyncIterator[tuple[int, list[Record], int]]:
         """Yield partition, records from an offset to the end, and what comes next."""
-        for number, start in starts.items():
+        for number, first in starts.items():
             log = self._log.topic(topic)[number]
+            start = first if most is None else max(first, log.end - most)
             if start < log.end:
                 yield number, log.read(start, log.end - start), log.end
 

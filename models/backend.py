@@ -8,8 +8,11 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 import tempfile
 from collections.abc import Callable, Iterator
+from importlib import import_module
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -65,6 +68,32 @@ ops: Any = _keras.ops
 layers: Any = _keras.layers
 
 
+def gpu() -> str:
+    """Name of the GPU that computes; empty where the CPU does."""
+    if keras.backend.backend() != "tensorflow":
+        jax = import_module("jax")
+        found = jax.default_backend() == "gpu"
+        return str(jax.devices()[0].device_kind) if found else ""
+    if not _tf.config.list_logical_devices("GPU"):
+        return ""
+    chip = _tf.config.list_physical_devices("GPU")[0]
+    details = _tf.config.experimental.get_device_details(chip)
+    return str(details.get("device_name", chip.name))
+
+
+def why_no_gpu() -> str:
+    """Why the CPU computes, in words; only where `gpu` found none."""
+    if os.environ.get("CUDA_VISIBLE_DEVICES", "0") in {"", "-1"}:
+        return "CUDA_VISIBLE_DEVICES hides all of them"
+    if shutil.which("nvidia-smi") is None and not Path("/dev/nvidiactl").exists():
+        return "this machine has no NVIDIA driver"
+    if keras.backend.backend() != "tensorflow":
+        return "JAX found no CUDA platform (pip install 'jax[cuda12]')"
+    if not _tf.test.is_built_with_cuda():
+        return "this TensorFlow was built without CUDA"
+    return "CUDA's libraries were not found (pip install 'tensorflow[and-cuda]')"
+
+
 def seed_everything(seed: int) -> None:
     """Seed Python, numpy and the backend, so that a training can be repeated."""
     keras.utils.set_random_seed(seed)
@@ -78,7 +107,7 @@ def compile_call(
     Args:
         call: takes one tensor per shape, returns a list of tensors.
         shapes: the shapes, batch first.
-        jit: whether XLA compiles it; else a plain graph.
+        jit: whether XLA compiles it; else a plain graph. JAX has nothing but XLA.
 
     Returns:
         A function of numpy arrays to a list of numpy arrays.
@@ -94,7 +123,7 @@ def compile_call(
         return lambda *arrays: [
             np.asarray(part) for part in concrete(*map(_tf.constant, arrays))
         ]
-    return lambda *arrays: [
-        keras.ops.convert_to_numpy(part)
-        for part in call(*map(keras.ops.convert_to_tensor, arrays))
-    ]
+    jax = import_module("jax")
+    given = [jax.ShapeDtypeStruct(shape, np.float32) for shape in shapes]
+    compiled = jax.jit(call).lower(*given).compile()
+    return lambda *arrays: [np.asarray(part) for part in compiled(*arrays)]

@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from models import instruments, networks, serving
-from models.backend import compile_call, keras, ops
+from models.backend import compile_call, gpu, keras, ops
 from models.features import Inputs
 from models.prediction import WHY, Finish, Prediction, mixed
 from models.trained import LifeModel, Trained
@@ -68,7 +68,10 @@ class Predictor:
         self._buckets: tuple[int, ...] = BUCKETS
         self._compiled: dict[int, Compiled] = {}
         self._life = trained.life
-        self._call = _graph(trained, layers=False)
+        # cuDNN's LSTM is quicker than anything XLA makes of it, and is reached through
+        # Keras' layers in a plain graph alone.
+        self._layers = bool(gpu())
+        self._call = _graph(trained, layers=self._layers)
         self._finish = Finish(
             life=trained.life,
             strange=trained.anomaly,
@@ -81,7 +84,7 @@ class Predictor:
         """Compile every shape, and keep those that agree to the bit. Seconds; once."""
         if self._compiled:
             return
-        for jit in (True, False):
+        for jit in (False,) if self._layers else (True, False):
             compiled = {size: self.compiled(size, jit=jit) for size in BUCKETS}
             agreeing = self._agreeing(compiled)
             if agreeing:
@@ -111,12 +114,12 @@ class Predictor:
         cdf, whitened = self._run(inputs)
         return self._finish(cdf, whitened, inputs.known, judged)
 
-    def compiled(self, size: int, *, jit: bool = True) -> Compiled:
+    def compiled(self, size: int, *, jit: bool | None = None) -> Compiled:
         """Compile the networks for `size` windows.
 
         Args:
             size: windows in a call.
-            jit: whether XLA compiles them.
+            jit: whether XLA compiles them; None: as it suits the device.
 
         Returns:
             Function of the sequences (size, W, F) and statics (size, F + 4) to a list
@@ -128,7 +131,8 @@ class Predictor:
             (size, spec.window, len(spec.columns)),
             (size, spec.static_width),
         ]
-        return compile_call(self._call, shapes, jit=jit)
+        xla = not self._layers if jit is None else jit
+        return compile_call(self._call, shapes, jit=xla)
 
     def _run(self, inputs: Inputs) -> Outputs:
         parts: list[list[npt.NDArray[Any]]] = []
@@ -192,7 +196,9 @@ def _graph(trained: Trained, *, layers: bool) -> Callable[[Any, Any], list[Any]]
     strange = trained.anomaly
     model = networks.build_autoencoder(strange.spec)
     set_weights(model, strange.weights, "autoencoder")
-    autoencoder = model if layers else serving.autoencoder(strange.spec, strange.weights)
+    autoencoder = (
+        model if layers else serving.autoencoder(strange.spec, strange.weights)
+    )
     life = _life_graph(trained.life, layers=layers) if trained.life else None
     mean = strange.whitening.mean.astype(np.float32)
     matrix = strange.whitening.matrix.astype(np.float32)

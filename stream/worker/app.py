@@ -158,8 +158,19 @@ def _scorers(settings: Settings) -> list[Scorer]:
     # Partitions are scored side by side, each call on one core: calls that spread over
     # the cores would cost a quarter more and wait for each other. Read at the import.
     os.environ.setdefault("TF_NUM_INTRAOP_THREADS", "1")
-    from stream.worker.bundles import scorers_of  # noqa: PLC0415 - loads TensorFlow
+    device = settings.compute.device
+    if device == "cpu":
+        os.environ["CUDA_VISIBLE_DEVICES"] = "-1"
+        os.environ["JAX_PLATFORMS"] = "cpu"
+    # Both load TensorFlow.
+    from models.backend import gpu, why_no_gpu  # noqa: PLC0415
+    from stream.worker.bundles import scorers_of  # noqa: PLC0415
 
+    chip = gpu()
+    if chip or device != "gpu":
+        _log.info("models", computed_by=chip or "CPU")
+    else:
+        _log.warning("no GPU: the CPU computes", reason=why_no_gpu())
     return scorers_of(settings)
 
 

@@ -37,13 +37,15 @@ class TopicReader(Protocol):
         """
 
     def tails(
-        self, topic: str, starts: Mapping[int, int]
+        self, topic: str, starts: Mapping[int, int], most: int | None = None
     ) -> AsyncIterator[tuple[int, Sequence[RawRecord], int]]:
         """Yield what partitions hold from some offsets to their ends as of now.
 
         Args:
             topic: Name of the topic.
             starts: First offset by partition; below the oldest one it means that.
+            most: Of each partition no more than so many of the newest offsets; None:
+                all there are.
 
         Yields:
             A partition, some records of it, and the offset that comes next.
@@ -66,6 +68,11 @@ class Producer(Protocol):
         headers: Any,
     ) -> Awaitable[Any]:
         """Hand over a message; the awaitable returned is its acknowledgement."""
+
+    async def send_many(
+        self, topic: str, partition: int, messages: Sequence[tuple[bytes, bytes]]
+    ) -> Sequence[Awaitable[Any]]:
+        """Hand over keys and values in order; the awaitables acknowledge them all."""
 
 
 class Message(NamedTuple):
@@ -119,6 +126,21 @@ class Outbox:
         if len(self._waiting) >= self._most:
             await self.acknowledged()
 
+    async def send_many(
+        self, topic: str, partition: int, messages: Sequence[tuple[bytes, bytes]]
+    ) -> None:
+        """Send keys and values to one partition, in order.
+
+        Args:
+            topic: Where to.
+            partition: Which of its partitions.
+            messages: Keys and values, each small enough for the topic.
+        """
+        sent = await self._producer.send_many(topic, partition, messages)
+        self._waiting += sent
+        if len(self._waiting) >= self._most:
+            await self.acknowledged()
+
     async def _begin(
         self, topic: str, partition: int | None, message: Message
     ) -> Awaitable[Any]:
@@ -144,7 +166,7 @@ class Outbox:
         """Wait until all that was sent is acknowledged.
 
         Returns:
-            Where each message stands, in order: objects with ``offset``.
+            Where each message of `send` stands, in order: objects with ``offset``.
 
         Raises:
             Exception: the bus's own, for a message that it did not take.

@@ -26,11 +26,13 @@ class Bus:
         broker: Faust's broker URL.
         options: Settings of every `faust.App` on it.
         reader: Reads whole topics without a group.
+        gather_s: Time from one fetch to the next, at least.
     """
 
     broker: str
     options: dict[str, Any] = field(repr=False)
     reader: TopicReader = field(repr=False)
+    gather_s: float = 0.0
 
     def app(self, group: str, batch_topics: set[str]) -> faust.App:
         """Return a new app: a consumer group that takes some topics in batches."""
@@ -39,6 +41,7 @@ class Bus:
         app = faust.App(group, broker=self.broker, datadir=folder, **self.options)
         transport: Any = app.transport
         transport.batch_topics = batch_topics
+        transport.gather_s = self.gather_s
         return app
 
 
@@ -71,7 +74,7 @@ def kafka_bus(settings: Settings, access: Access) -> Bus:
         options["broker_credentials"] = credentials
     addresses = ";".join(access.brokers)
     broker = f"{faust_kafka.SCHEME}://{addresses}"
-    return Bus(broker, options, KafkaReader(access))
+    return Bus(broker, options, KafkaReader(access), kafka.gather_s)
 
 
 def memory_bus(name: str, partitions: int) -> Bus:

@@ -7,7 +7,9 @@ for itself: at what the group has not committed yet, to the end. What lies befor
 was claimed by its owner before it was committed.
 
 The look is cheap where it is usually needed, for a machine put into service while all
-owners are up to date. On a long backlog it costs each worker one more reading of it.
+owners are up to date. Of a long backlog it reads the newest part alone, or a cold start
+would cost each worker one more reading of it all: a machine that has changed partitions
+long ago is found out when its older readings are reached.
 """
 
 from __future__ import annotations
@@ -22,6 +24,9 @@ from stream.worker.assets import Assets
 from stream.worker.bus import TopicReader
 from stream.worker.plant import kinds_of, rules_of, type_of
 from stream.worker.settings import Settings
+
+_NEWEST = 50_000
+"""Records of each partition, counted from its end, that are looked at."""
 
 _REMEMBERED = 100_000
 """Names that one partition's decoder remembers at once."""
@@ -70,7 +75,7 @@ class Elsewhere:
                 for number in range(count)
                 if number != but
             }
-            tails = self._reader.tails(self._source, starts)
+            tails = self._reader.tails(self._source, starts, _NEWEST)
             async for number, records, following in tails:
                 found = await asyncio.to_thread(self._names, number, records)
                 if found:

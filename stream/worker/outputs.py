@@ -38,8 +38,9 @@ class Outputs:
             now_ns: The time of telling alerts.
         """
         send, partition = self.outbox.send, self.source[1]
-        for key, value in outcome.messages:
-            await send(self.topics["scores"], partition, key, value)
+        if outcome.messages:
+            scores = self.topics["scores"]
+            await self.outbox.send_many(scores, partition, outcome.messages)
         for alert in outcome.alerts:
             for told in self.telling.messages(alert, now_ns):
                 topic = self.topics[told.setting]

@@ -36,7 +36,7 @@ from stream.worker.split import report
 
 _log = structlog.get_logger()
 
-_QUEUE = int(os.environ.get('FQ','4'))
+_QUEUE = 1
 """Batches of one partition that may wait beside Faust's own buffer."""
 
 _LOOK_S = 1.0
@@ -44,8 +44,7 @@ _LOOK_S = 1.0
 
 def _threads() -> int:
     """Return how many partitions may be worked on at once: one for each core."""
-    return int(os.environ.get('FT') or len(os.sched_getaffinity(0)))
-
+    return len(os.sched_getaffinity(0))
 
 
 @dataclass(slots=True)

@@ -58,6 +58,7 @@ __all__ = [
     "Budget",
     "Bundle",
     "CmapssDataset",
+    "Compute",
     "ConfigError",
     "CsvColumns",
     "CsvDataset",
@@ -126,6 +127,12 @@ class State(Section):
     interval_s: PositiveSeconds = Field(10.0, alias="interval")
 
 
+class Compute(Section):
+    """What the models run on."""
+
+    device: Literal["auto", "cpu", "gpu"] = "auto"
+
+
 class Limits(Section):
     """Bounds that keep one worker's memory finite."""
 
@@ -172,6 +179,7 @@ class Settings(Section):
     topics: Topics = Field(default_factory=Topics)
     input: Input = Field(default_factory=Input)
     state: State = Field(default_factory=State)
+    compute: Compute = Field(default_factory=Compute)
     limits: Limits = Field(default_factory=Limits)
     influx: Influx = Field(default_factory=Influx)
     bundle: Bundle = Field(default_factory=Bundle)

@@ -119,9 +119,10 @@ class Kafka(Section):
     request_timeout_s: PositiveSeconds = Field(60.0, alias="request_timeout")
     max_poll_interval_s: PositiveSeconds = Field(300.0, alias="max_poll_interval")
     commit_interval_s: PositiveSeconds = Field(1.0, alias="commit_interval")
-    max_poll_records: Annotated[Whole, Field(ge=1)] = 50_000
+    max_poll_records: Annotated[Whole, Field(ge=1)] = 20_000
     fetch_max_bytes: Bytes = 16 << 20
-    buffer_batches: Annotated[Whole, Field(ge=1, le=4096)] = 16
+    buffer_batches: Annotated[Whole, Field(ge=1, le=4096)] = 4
+    gather_s: Seconds = Field(0.005, alias="gather")
     linger_s: Seconds = Field(0.005, alias="linger")
     batch_bytes: Bytes = 256 << 10
     request_max_bytes: Bytes = 4 << 20

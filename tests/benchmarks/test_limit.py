@@ -12,7 +12,15 @@ import numpy as np
 import pytest
 import yaml
 
-from benchmarks import cpu, limit, limit_parts, profile_steps, shipped
+from benchmarks import (
+    bundles,
+    cpu,
+    limit,
+    limit_child,
+    limit_parts,
+    profile_steps,
+    shipped,
+)
 from benchmarks.job import ROWS, STRIDE, Job
 from benchmarks.limit import Took
 from benchmarks.limit_parts import Given, Place, Whole
@@ -146,7 +154,7 @@ def settings(tmp_path: Path) -> Settings:
 def test_the_whole_scores_one_window_for_every_stride_of_readings(
     settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    whole = Whole(Place(Given("", "", "", (0,)), settings))
+    whole = Whole(Place(Given("", "", "", "", (0,)), settings))
     asked: list[Any] = []
     whole._decode.prepare()
     monkeypatch.setattr(whole._networks, "call", asked.append)
@@ -163,7 +171,7 @@ def test_the_whole_scores_one_window_for_every_stride_of_readings(
 
 
 def test_windows_are_called_in_fixed_sizes(settings: Settings) -> None:
-    networks = limit_parts.Networks(Place(Given("", "", "", ()), settings))
+    networks = limit_parts.Networks(Place(Given("", "", "", "", ()), settings))
     sizes: list[int] = []
     for size in limit_parts.SIZES:
         networks._calls[size] = lambda some, static: sizes.append(len(some))
@@ -231,7 +239,7 @@ def test_a_part_gets_warm_before_it_says_ready(
         assert runs
         return next(left)
 
-    asyncio.run(limit_parts.serve(Part(), line))
+    asyncio.run(limit_child.serve(Part(), line))
     ready, told = capsys.readouterr().out.splitlines()
     assert ready == "ready"
     assert '"readings":7' in told
@@ -261,3 +269,28 @@ def test_the_digest_changes_with_what_the_bundle_depends_on(
     assert shipped.digest(4) != before
     monkeypatch.setattr("models.bundle.SCHEMA", 1_000)
     assert shipped.digest(3) != before
+
+
+def test_a_bundle_that_was_learned_before_comes_from_the_cache(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FORESHOCK_CACHE", str(tmp_path / "cache"))
+    kept = tmp_path / "cache" / f"bench-default-{shipped.digest(3)}"
+    kept.mkdir(parents=True)
+    (kept / "manifest.json").write_text("{}")
+    made = bundles.default(tmp_path / "bundle", 3)
+    assert (made / "manifest.json").read_text() == "{}"
+
+
+def test_a_training_that_fails_is_told_and_leaves_nothing_behind(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FORESHOCK_CACHE", str(tmp_path / "cache"))
+    failing = tmp_path / "python"
+    failing.write_text("#!/bin/sh\necho out of luck >&2\nexit 3\n")
+    failing.chmod(0o700)
+    monkeypatch.setattr(sys, "executable", str(failing))
+    with pytest.raises(RuntimeError, match="out of luck"):
+        bundles.default(tmp_path / "bundle", 3)
+    assert not (tmp_path / "bundle").exists()
+    assert not [p for p in (tmp_path / "cache").iterdir() if p.is_dir()]

@@ -3,6 +3,8 @@
 import subprocess
 import sys
 from dataclasses import replace
+from types import SimpleNamespace
+from typing import ClassVar
 
 import numpy as np
 import pytest
@@ -13,7 +15,7 @@ from models.bundle import Bundle
 from models.instruments import FAULTS
 from models.options import Examples
 from models.prediction import WHY, Prediction
-from models.predictor import BUCKETS, Predictor
+from models.predictor import BUCKETS, Compiled, Predictor
 from models.trained import Trained
 from models.windows import WindowArrays
 from tests.models.fleet import LAYOUT, fleet
@@ -182,30 +184,55 @@ def test_inputs_are_not_altered(predictor: Predictor, examples: Examples) -> Non
     assert before == {name: getattr(taken, name).tobytes() for name in before}
 
 
+class Odd(Predictor):
+    """A predictor some of whose compiled shapes give other bits than the largest.
+
+    Attributes:
+        odd: those shapes, by whether XLA compiles them.
+        made: what was compiled.
+    """
+
+    odd: ClassVar[dict[bool, set[int]]] = {}
+
+    def compiled(self, size: int, *, jit: bool | None = None) -> Compiled:
+        honest = super().compiled(size, jit=False)
+        if size not in self.odd.get(bool(jit), set()):
+            return honest
+        turn = iter(range(1000))
+        return lambda *arrays: [out + 1e-3 * next(turn) + 1e-3 for out in honest(*arrays)]
+
+
+@pytest.mark.parametrize(
+    ("odd", "kept"),
+    [
+        ({}, BUCKETS),
+        ({True: {BUCKETS[0]}}, BUCKETS[1:]),
+        ({True: {BUCKETS[-1]}}, BUCKETS),
+        ({True: {BUCKETS[-1]}, False: {BUCKETS[1]}}, (BUCKETS[0], *BUCKETS[2:])),
+        ({True: {BUCKETS[-1]}, False: {BUCKETS[-1]}}, BUCKETS[-1:]),
+    ],
+)
 def test_shapes_that_disagree_are_not_used_together(
-    trained: Trained, monkeypatch: pytest.MonkeyPatch
+    trained: Trained,
+    monkeypatch: pytest.MonkeyPatch,
+    odd: dict[bool, set[int]],
+    kept: tuple[int, ...],
 ) -> None:
-    picky = Predictor(trained, "pump", "1", "")
-    made: list[tuple[bool, int]] = []
-    monkeypatch.setattr(picky, "_compile", lambda size: made.append((picky._jit, size)))
-    answers = iter([False, False, True])
-    monkeypatch.setattr(picky, "_agree", lambda: next(answers))
+    monkeypatch.setattr(Odd, "odd", odd)
+    picky = Odd(trained, "pump", "1", "")
     picky.warm_up()
-    one = BUCKETS[0]
-    first = [(True, size) for size in BUCKETS]
-    assert made == [*first, (True, one), *((False, size) for size in BUCKETS)]
-    assert picky._buckets == BUCKETS
+    assert picky._buckets == kept
 
 
-def test_if_nothing_agrees_one_shape_is_left(
-    trained: Trained, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("left", "size"),
+    [(1, 16), (16, 16), (17, 16), (48, 64), (64, 64), (500, 256), (769, 1024)],
+)
+def test_a_shape_is_taken_once_it_gets_nearly_full(
+    predictor: Predictor, left: int, size: int
 ) -> None:
-    picky = Predictor(trained, "pump", "1", "")
-    monkeypatch.setattr(picky, "_compile", lambda size: size)
-    monkeypatch.setattr(picky, "_agree", lambda: False)
-    picky.warm_up()
-    assert picky._buckets == BUCKETS[:1]
-    assert not picky._jit
+    picked = Predictor._bucket(SimpleNamespace(_buckets=BUCKETS), left)  # type: ignore[arg-type]
+    assert picked == size
 
 
 def test_about_says_what_a_score_needs(predictor: Predictor) -> None:

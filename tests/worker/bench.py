@@ -78,6 +78,14 @@ class LogProducer:
             _, at = self.log.append(topic, partition, key, value, tuple(headers), ms)
         return asyncio.ensure_future(self._answer(error, at))
 
+    async def send_many(
+        self, topic: str, partition: int, messages: Sequence[tuple[bytes, bytes]]
+    ) -> list[asyncio.Future[Any]]:
+        return [
+            await self.send(topic, key, value, partition, None, ())
+            for key, value in messages
+        ]
+
     async def _answer(self, error: Exception | None, at: int) -> Any:
         await self.gate.wait()
         if error is not None:
