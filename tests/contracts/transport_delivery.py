@@ -209,3 +209,33 @@ async def a_full_queue_loses_nothing(bus: Bus) -> None:
             await committed_is(bus, worker.group, topic, partition, 400)
             assert worker.values(topic, partition) == numbered(400)
         assert list(contiguous(worker)) == []
+
+
+@check
+async def many_messages_sent_at_once_arrive_in_order(bus: Bus) -> None:
+    source, target = await new_topic(bus), await new_topic(bus, 2, what="scores")
+    worker = Worker(bus, [source, target])
+    # More than one batch of the producer's, so that several follow each other.
+    values = [b"%06d" % i + b"x" * 500 for i in range(2000)]
+    async with started(worker):
+        producer: Any = worker.app.producer
+        sent = await producer.send_many(target, 1, [(b"k", v) for v in values])
+        await asyncio.gather(*sent)
+        assert await producer.send_many(target, 0, []) == []
+        await until(lambda: len(worker.all_values()) >= 2000)
+        assert worker.values(target, 1) == values
+        keys = {r.key for event in worker.events for r in event.message.value}
+        assert keys == {b"k"}
+
+
+@check
+async def a_fetch_waits_for_others_to_gather(bus: Bus) -> None:
+    topic = await new_topic(bus)
+    worker = Worker(bus, [topic])
+    worker.app.transport.gather_s = 0.05  # type: ignore[attr-defined]
+    async with started(worker):
+        for i in range(20):
+            await bus.write(topic, 0, numbered(1, i))
+        await until(lambda: len(worker.all_values()) >= 20)
+        assert worker.values(topic, 0) == numbered(20)
+        await committed_is(bus, worker.group, topic, 0, 20)

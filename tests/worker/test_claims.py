@@ -134,6 +134,17 @@ class TestElsewhere:
         assert await self.found(elsewhere, 0) == set()
         assert await self.found(elsewhere, 1) == {("pump-1", 0)}
 
+    async def test_of_a_long_backlog_it_reads_the_newest_part(
+        self, log: Log, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("stream.worker.elsewhere._NEWEST", 2)
+        for name in ("pump-1", "pump-2", "pump-3"):
+            log.append("readings", 1, None, reading(name, 0, pressure=1))
+        elsewhere = self.look(log, tmp_path)
+        assert await self.found(elsewhere, 0) == {("pump-2", 1), ("pump-3", 1)}
+        log.append("readings", 1, None, reading("pump-4", 0, pressure=1))
+        assert await self.found(elsewhere, 0) == {("pump-4", 1)}
+
     async def test_poison_strangers_and_what_is_committed_are_no_machines(
         self, log: Log, tmp_path: Path
     ) -> None:
