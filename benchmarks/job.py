@@ -63,7 +63,8 @@ def values(sensors: int) -> np.ndarray:
     noise = rng.random((_DISTINCT, sensors, 4)).sum(axis=2) - 2.0
     found = 500.0 + 10.0 * noise / np.sqrt(1 / 3)
     found[:_ODD] += 40.0
-    return np.round(found, 4)
+    rounded: np.ndarray = np.round(found, 4)
+    return rounded
 
 
 def fragments(job: Job) -> list[list[str]]:

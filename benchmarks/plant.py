@@ -69,7 +69,7 @@ class Plant:
         return self.source if what == "readings" else f"{self.name}.{what}"
 
     def prepare(self) -> None:
-        """Write the settings and make the topics; scores and alerts bear append times."""
+        """Write the settings and make the topics; outputs bear append times."""
         self.config.write_text(yaml.safe_dump(self._document(), sort_keys=False))
         settings = self.settings
         stamped = {"message.timestamp.type": "LogAppendTime"}
@@ -85,9 +85,17 @@ class Plant:
         create(access_of(settings), specs)
 
     def _document(self) -> dict[str, Any]:
-        names = (
-            "scores alerts alarms events quarantine keyed state machines audit".split()
-        )
+        names = [
+            "scores",
+            "alerts",
+            "alarms",
+            "events",
+            "quarantine",
+            "keyed",
+            "state",
+            "machines",
+            "audit",
+        ]
         kind: dict[str, Any] = {
             "match": "*",
             "life": {"axis": "hours", "horizon": HORIZON, "cap": CAP},

@@ -38,7 +38,7 @@ class Written:
         times = np.sort(self.at_ms)
         first = int(len(times) * skip)
         took_s = (times[-1] - times[first]) / 1000
-        return readings * (1 - first / len(times)) / took_s
+        return float(readings * (1 - first / len(times)) / took_s)
 
 
 def count(broker: str, topic: str) -> int:
@@ -55,7 +55,9 @@ async def _count(broker: str, topic: str) -> int:
     consumer = _consumer(broker)
     await consumer.start()
     try:
-        return sum((await consumer.end_offsets(await _partitions(consumer, topic))).values())
+        return sum(
+            (await consumer.end_offsets(await _partitions(consumer, topic))).values()
+        )
     finally:
         await consumer.stop()
 
@@ -90,6 +92,6 @@ def _consumer(broker: str) -> Any:
 
 
 async def _partitions(consumer: Any, topic: str) -> list[TopicPartition]:
-    cluster = await consumer._client.fetch_all_metadata()
+    cluster = await consumer._client.fetch_all_metadata()  # noqa: SLF001 - no public way
     found = cluster.partitions_for_topic(topic)
     return [TopicPartition(topic, p) for p in sorted(found or ())]

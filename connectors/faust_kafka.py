@@ -44,7 +44,7 @@ state that another worker may own by now.
 """
 
 from collections.abc import Awaitable, Iterable, Mapping
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
 
 from faust.transport.consumer import RecordMap
 from faust.transport.drivers import TRANSPORTS
@@ -164,7 +164,8 @@ class _Thread(driver.AIOKafkaConsumerThread):
         a `ConsumerRecord` takes longer than parsing it did, and half of the memory.
         What arrives while a fetch is waited for may still come packed; both will do.
         """
-        batches = self.consumer.transport.batch_topics
+        transport = cast("BatchTransport", self.consumer.transport)
+        batches = transport.batch_topics
         fetcher = self._ensure_consumer()._fetcher  # noqa: SLF001 - no public way
         for tp, result in fetcher._records.items():  # noqa: SLF001
             parsed = getattr(result, "_partition_records", None)

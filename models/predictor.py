@@ -84,6 +84,8 @@ class Predictor:
         """Compile every shape, and keep those that agree to the bit. Seconds; once."""
         if self._compiled:
             return
+        agreeing: tuple[int, ...] = ()
+        compiled: dict[int, Compiled] = {}
         for jit in (False,) if self._layers else (True, False):
             compiled = {size: self.compiled(size, jit=jit) for size in BUCKETS}
             agreeing = self._agreeing(compiled)

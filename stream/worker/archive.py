@@ -14,7 +14,7 @@ import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
 import faust
 import msgspec
@@ -26,7 +26,7 @@ from stream.core.decode import Decoder
 from stream.core.machines import Machines
 from stream.core.readings import RawRecord, Reject
 from stream.worker.assets import Assets
-from stream.worker.bus import Outbox
+from stream.worker.bus import Outbox, Producer
 from stream.worker.buses import Bus
 from stream.worker.plant import kinds_of, rules_of, type_of
 from stream.worker.quarantine import put_away
@@ -178,7 +178,7 @@ class ArchiveRole:
         return refused
 
     async def _quarantine(self, rejects: list[Reject], message: Any) -> None:
-        outbox = Outbox(self.app.producer)
+        outbox = Outbox(cast("Producer", self.app.producer))
         source = message.tp.topic, message.tp.partition
         for reject in rejects:
             quarantine = self.settings.topics.quarantine

@@ -22,6 +22,7 @@ import time
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import Any
 
 import msgspec
@@ -86,40 +87,52 @@ class Partition:
             if self._pipeline is None and not (self.closed or self.leaving.is_set()):
                 await self._restore()
 
-    async def batch(self, event: Event) -> None:
-        """Take one batch in, and send what it gives.
+    async def batch(self, *events: Event) -> None:
+        """Take batches in that follow one another, and send what they give.
+
+        They are scored together: many small ones would cost more than their readings.
+
+        Args:
+            events: At least one.
 
         Raises:
             Halt: if batches do not follow one another.
             stream.core.snapshot.Unreadable: if the saved state cannot be read.
         """
         async with self.lock:
-            message: Batch = event.message
-            if self.closed or message.generation_id != self.generation:
+            messages: list[Batch] = [event.message for event in events]
+            generations = {message.generation_id for message in messages}
+            if self.closed or generations != {self.generation}:
                 return
             if self.leaving.is_set():
                 return
             pipeline = self._pipeline or await self._restore()
             if self._last is None:
-                await self._check_reach(message)
-            self._check_order(message)
+                await self._check_reach(messages[0])
+            last = self._check_order(messages)
             if not await self._take_events(pipeline):
                 return
-            records = message.value
-            if message.first <= self._position.offset:
-                done = self._position.offset
-                records = [r for r in records if r.offset > done]
+            records = self._new_records(messages)
             told = [r for r in records if r.offset <= self._told.offset]
             for piece, counts in ((told, False), (records[len(told) :], True)):
                 outcome = await self._through(pipeline, piece)
                 if outcome is None:
                     return
                 await self._send(outcome, counts=counts)
-            self._position = Position(max(message.offset, self._position.offset))
-            self._last = message.offset
-            self._events.append(event)
+            self._position = Position(max(last, self._position.offset))
+            self._last = last
+            self._events += events
             # The payloads are decoded: only the offsets are needed from here on.
-            message.value = None
+            for message in messages:
+                message.value = None
+
+    def _new_records(self, messages: Sequence[Batch]) -> list[RawRecord]:
+        """Return the records that are not in the state yet."""
+        records = list(chain.from_iterable(message.value for message in messages))
+        done = self._position.offset
+        if messages[0].first > done:
+            return records
+        return [record for record in records if record.offset > done]
 
     async def _through(
         self, pipeline: Pipeline, records: Sequence[RawRecord]
@@ -219,15 +232,18 @@ class Partition:
                 f" has committed up to {first}: the state topic lacks the rest"
             )
 
-    def _check_order(self, message: Batch) -> None:
-        if self._last is None:
-            return
-        expected = self._last + 1 + message.skipped
-        if message.first != expected:
-            raise Halt(
-                f"partition {self.number}: expected a batch from offset {expected},"
-                f" found one from {message.first}"
-            )
+    def _check_order(self, messages: Sequence[Batch]) -> int:
+        """Make sure that batches follow one another; returns the last one's end."""
+        last = self._last
+        for message in messages:
+            expected = message.first if last is None else last + 1 + message.skipped
+            if message.first != expected:
+                raise Halt(
+                    f"partition {self.number}: expected a batch from offset {expected},"
+                    f" found one from {message.first}"
+                )
+            last = message.offset
+        return messages[-1].offset
 
     async def _send(self, outcome: Outcome, *, counts: bool = True) -> None:
         assert self._outputs is not None  # noqa: S101 - set by _restore

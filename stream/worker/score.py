@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, cast
 
 import faust
 import structlog
@@ -23,6 +23,7 @@ from stream.core.pipeline import Pipeline
 from stream.core.scoring import Scorer
 from stream.worker.alerting import Telling
 from stream.worker.assets import Assets
+from stream.worker.bus import Producer
 from stream.worker.buses import Bus
 from stream.worker.claims import Claims
 from stream.worker.elsewhere import Elsewhere
@@ -36,8 +37,8 @@ from stream.worker.split import report
 
 _log = structlog.get_logger()
 
-_QUEUE = 1
-"""Batches of one partition that may wait beside Faust's own buffer."""
+_WAITING = 20_000
+"""Records of one partition that may wait before Faust has to keep the next batch."""
 
 _LOOK_S = 1.0
 
@@ -52,8 +53,34 @@ class _Lane:
     """A partition, the batches waiting for it, and the task that takes them."""
 
     partition: Partition
-    queue: asyncio.Queue[Event]
     task: asyncio.Task[None] | None = None
+    _waiting: list[Event] = field(default_factory=list)
+    _records: int = 0
+    _some: asyncio.Event = field(default_factory=asyncio.Event)
+    _room: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def put(self, event: Event) -> None:
+        """Let a batch wait, once there is room."""
+        while self._records >= _WAITING:
+            self._room.clear()
+            await self._room.wait()
+        self._waiting.append(event)
+        self._records += len(event.message.value)
+        self._some.set()
+
+    async def take(self) -> list[Event]:
+        """Wait for batches; returns all that are there."""
+        while not self._waiting:
+            self._some.clear()
+            await self._some.wait()
+        return self.clear()
+
+    def clear(self) -> list[Event]:
+        """Return what waits, and make room."""
+        events, self._waiting = self._waiting, []
+        self._records = 0
+        self._room.set()
+        return events
 
 
 @dataclass(slots=True)
@@ -117,12 +144,17 @@ class ScoreRole:
         async for event in stream.noack().events():
             message = event.message
             if message.generation_id == self.app.consumer_generation_id:
-                await self._lane(message.partition).queue.put(event)
+                await self._lane(message.partition).put(event)
 
     @property
     def _consumer(self) -> Any:
         """Faust's consumer, which has more to it than Faust's types know."""
         return self.app.consumer
+
+    @property
+    def _producer(self) -> Producer:
+        """Faust's producer, which sends many at once beside what Faust's types know."""
+        return cast("Producer", self.app.producer)
 
     def _lane(self, number: int) -> _Lane:
         """Return the lane of a partition in this generation, made if need be."""
@@ -131,7 +163,7 @@ class ScoreRole:
         if lane is None or lane.partition.generation != generation:
             self._drop_old(generation)
             shared = self._shared or self._share()
-            lane = _Lane(Partition(shared, number, generation), asyncio.Queue(_QUEUE))
+            lane = _Lane(Partition(shared, number, generation))
             lane.task = asyncio.create_task(self._run(lane))
             self._lanes[number] = lane
         return lane
@@ -144,8 +176,7 @@ class ScoreRole:
                 lane.task.cancel()
                 del self._lanes[number]
                 # The agent may be waiting for room.
-                while not lane.queue.empty():
-                    lane.queue.get_nowait()
+                lane.clear()
 
     async def _run(self, lane: _Lane) -> None:
         try:
@@ -155,7 +186,7 @@ class ScoreRole:
             await self._assets.ready()
             await lane.partition.start()
             while True:
-                await lane.partition.batch(await lane.queue.get())
+                await lane.partition.batch(*await lane.take())
         except Exception as error:  # noqa: BLE001 - whatever it is, stop the worker
             await self._fail(error)
 
@@ -237,7 +268,7 @@ class ScoreRole:
                 alerts, words = self.settings.topics.alerts, self.settings.alerts
                 await report(
                     self._claims,
-                    self.app.producer,
+                    self._producer,
                     alerts,
                     self.source,
                     words.language,
@@ -246,7 +277,7 @@ class ScoreRole:
     def _share(self) -> Shared:
         if self._shared is not None:
             return self._shared
-        settings, app = self.settings, self.app
+        settings = self.settings
         register: Register
         if settings.input.repartition:
             register = Homes(self.bus.reader, self.source)
@@ -255,7 +286,7 @@ class ScoreRole:
         self._shared = Shared(
             topics=settings.topics.names(),
             source=self.source,
-            producer=app.producer,
+            producer=self._producer,
             reader=self.bus.reader,
             register=register,
             make=self._pipeline,
@@ -276,7 +307,7 @@ class ScoreRole:
             group = self.app.conf.id
             given = reader, self.settings, self.source, group, self._assets
             looks = Elsewhere(*given).machines
-        return Claims(reader, self.app.producer, topic, self.settle_s, looks)
+        return Claims(reader, self._producer, topic, self.settle_s, looks)
 
     def _pipeline(self, partition: int) -> Pipeline:
         return Pipeline(

@@ -122,7 +122,7 @@ class Kafka(Section):
     max_poll_records: Annotated[Whole, Field(ge=1)] = 20_000
     fetch_max_bytes: Bytes = 16 << 20
     buffer_batches: Annotated[Whole, Field(ge=1, le=4096)] = 4
-    gather_s: Seconds = Field(0.005, alias="gather")
+    gather_s: Seconds = Field(0.02, alias="gather")
     linger_s: Seconds = Field(0.005, alias="linger")
     batch_bytes: Bytes = 256 << 10
     request_max_bytes: Bytes = 4 << 20

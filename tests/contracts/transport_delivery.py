@@ -224,7 +224,8 @@ async def many_messages_sent_at_once_arrive_in_order(bus: Bus) -> None:
         assert await producer.send_many(target, 0, []) == []
         await until(lambda: len(worker.all_values()) >= 2000)
         assert worker.values(target, 1) == values
-        keys = {r.key for event in worker.events for r in event.message.value}
+        batches: list[Any] = [event.message.value for event in worker.events]
+        keys = {record.key for batch in batches for record in batch}
         assert keys == {b"k"}
 
 

@@ -199,7 +199,9 @@ class Odd(Predictor):
         if size not in self.odd.get(bool(jit), set()):
             return honest
         turn = iter(range(1000))
-        return lambda *arrays: [out + 1e-3 * next(turn) + 1e-3 for out in honest(*arrays)]
+        return lambda *arrays: [
+            out + 1e-3 * next(turn) + 1e-3 for out in honest(*arrays)
+        ]
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,14 @@ from models import networks, serving
 from models.networks_spec import AutoencoderSpec, LifeSpec
 
 LIFE = LifeSpec(
-    window=12, sensors=3, static=7, classes=9, units=(8, 5), block=4, filters=6, hidden=7
+    window=12,
+    sensors=3,
+    static=7,
+    classes=9,
+    units=(8, 5),
+    block=4,
+    filters=6,
+    hidden=7,
 )
 ENCODER = AutoencoderSpec(
     window=12, sensors=3, rows=12, block=5, filters=6, code=2, recent=4
