@@ -33,16 +33,13 @@ from stream.core.pipeline import Pipeline
 from stream.core.readings import NEVER, RawRecord, Tally
 from stream.worker.bus import Outbox
 from stream.worker.decoding import decode
+from stream.worker.order import Halt, end_of
 from stream.worker.outputs import Outputs
 from stream.worker.shared import Batch, Event, Shared
 from stream.worker.silence import Silence
 from stream.worker.state_topic import POSITION, TURN, Position, Turn, packed, understood
 
 _log = structlog.get_logger()
-
-
-class Halt(RuntimeError):
-    """The worker must stop: going on would lose or double readings."""
 
 
 @dataclass(slots=True)
@@ -109,7 +106,7 @@ class Partition:
             pipeline = self._pipeline or await self._restore()
             if self._last is None:
                 await self._check_reach(messages[0])
-            last = self._check_order(messages)
+            last = end_of(messages, self._last, self.number)
             if not await self._take_events(pipeline):
                 return
             records = self._new_records(messages)
@@ -231,19 +228,6 @@ class Partition:
                 f"partition {self.number}: the state ends at offset {at}, but the group"
                 f" has committed up to {first}: the state topic lacks the rest"
             )
-
-    def _check_order(self, messages: Sequence[Batch]) -> int:
-        """Make sure that batches follow one another; returns the last one's end."""
-        last = self._last
-        for message in messages:
-            expected = message.first if last is None else last + 1 + message.skipped
-            if message.first != expected:
-                raise Halt(
-                    f"partition {self.number}: expected a batch from offset {expected},"
-                    f" found one from {message.first}"
-                )
-            last = message.offset
-        return messages[-1].offset
 
     async def _send(self, outcome: Outcome, *, counts: bool = True) -> None:
         assert self._outputs is not None  # noqa: S101 - set by _restore

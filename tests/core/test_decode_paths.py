@@ -6,6 +6,7 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
+import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
@@ -171,6 +172,51 @@ def test_usual_records_take_the_fast_path() -> None:
     assert odd == []
     assert column.machine == ["a", "b", "b ä", "a"]
     assert column.record.tolist() == [0, 1, 2, 3]
+
+
+HALVES = [b'{"machine":"a","time":1700000000', b'"values":{"t":1}}']
+TWO = b'{"machine":"a","time":1700000001,"values":{"t":1}}' * 2
+TWO = TWO.replace(b"}}{", b"}},{")
+CUT = [
+    b'{"machine":"a},',
+    b'{b","time":1700000000,"values":{"t":1}}',
+    TWO,
+]
+GOOD = b'{"machine":"a","time":%d,"values":{"t":1,"v":2}}'
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        [TWO],
+        [b" " + GOOD % 1700000000],
+        # Together they would be as many objects, and as many quotes, as records.
+        [*HALVES, TWO],
+        [GOOD % 1700000000, *HALVES, TWO],
+        CUT,
+        [b'{"machine":"a}', *CUT[1:]],
+        [GOOD % 1700000000, b'{"machine":"a","time":1,"time":1,"values":{"t":1}}'],
+        [GOOD % 1700000000, GOOD % 1700000001 + b" " * 200],
+        [GOOD % 1700000000 + b" " * 200],
+    ],
+)
+def test_records_are_judged_as_if_each_came_alone(values: list[bytes]) -> None:
+    rules = Rules(max_bytes=200)
+    records = [Record(value, 10 + i) for i, value in enumerate(values)]
+    fast, careful = Bench(KINDS, rules), Bench(KINDS, rules, Careful)
+    assert told(fast(*records)) == told(careful(*records))
+
+
+def test_many_records_are_told_apart() -> None:
+    values = [GOOD % (1700000000 + i) for i in range(700)]
+    values[300] = b"no record"
+    values[650] = values[650].replace(b'"t":1', b'"t":1,"t":1')
+    records = [Record(value, 10 + i) for i, value in enumerate(values)]
+    fast, careful = Bench(KINDS), Bench(KINDS, Rules(), Careful)
+    assert told(fast(*records)) == told(careful(*records))
+    column, odd = Bench(KINDS).decoder._usual(records)
+    assert odd == [300, 650]
+    assert column.record.tolist() == [i for i in range(700) if i not in odd]
 
 
 def in_the_record(value: bytes | None, rules: Rules) -> int:

@@ -16,7 +16,8 @@ from connectors.memory_log import Log, Record
 from stream.core.alert import Alert, Event
 from stream.core.decode import Decoded
 from stream.core.pipeline import Pipeline
-from stream.worker.partition import Halt, Partition
+from stream.worker.order import Halt
+from stream.worker.partition import Partition
 from stream.worker.settings import Settings
 from stream.worker.state_topic import understood
 from tests.worker.bench import Bench, CrashedError, Free, batch
