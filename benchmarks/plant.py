@@ -134,7 +134,7 @@ class Plant:
 
     @contextmanager
     def worker(self, number: int = 1, *only: str) -> Iterator[Child]:
-        """Run a worker while the body runs; SIGTERM at its end."""
+        """Run a worker of one process while the body runs; SIGTERM at its end."""
         roles = [f"--only={role}" for role in (only or ("score",))]
         command = [sys.executable, "-m", "stream.cli", "worker", str(self.config)]
         log = self.folder / f"{self.name}-{number}.log"

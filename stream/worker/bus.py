@@ -162,6 +162,11 @@ class Outbox:
             return await self._begin(topic, partition, instead)
         return sent
 
+    def take(self) -> list[Awaitable[Any]]:
+        """Return the acknowledgements of all that was sent, for the caller to await."""
+        waiting, self._waiting = self._waiting, []
+        return waiting
+
     async def acknowledged(self) -> list[Any]:
         """Wait until all that was sent is acknowledged.
 
@@ -171,8 +176,7 @@ class Outbox:
         Raises:
             Exception: the bus's own, for a message that it did not take.
         """
-        waiting, self._waiting = self._waiting, []
-        return await asyncio.gather(*waiting)
+        return await asyncio.gather(*self.take())
 
 
 def _too_large(error: BaseException) -> bool:

@@ -49,13 +49,16 @@ class Outputs:
             quarantine = self.topics["quarantine"]
             await put_away(self.outbox, quarantine, partition, reject, self.source)
 
-    async def audit(self, first: int, position: Position, since: Tally) -> None:
+    async def audit(
+        self, ledger: Outbox, first: int, position: Position, since: Tally
+    ) -> None:
         """Say what became of the records since the last checkpoint, and wait for it.
 
         Partition, first and turn name a report: one that is repeated replaces it. There
         are no records, but a turn, when silent machines were released.
 
         Args:
+            ledger: Sends it; nothing else may be under way in it.
             first: Offset of the first record it is about.
             position: Up to where it goes.
             since: What became of the readings.
@@ -75,5 +78,5 @@ class Outputs:
         }
         key = f"{source}/{partition}".encode()
         value = msgspec.json.encode(told)
-        await self.outbox.send(self.topics["audit"], 0, key, value)
-        await self.outbox.acknowledged()
+        await ledger.send(self.topics["audit"], 0, key, value)
+        await ledger.acknowledged()

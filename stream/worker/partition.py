@@ -4,10 +4,12 @@ The protocol, and why nothing is lost or counted twice:
 
 1. The first batch restores the state from the state topic; flow is shut until then.
 2. Each batch is decoded, scored and sent; its Faust event is kept, not acknowledged.
-3. A checkpoint (timer, rebalance, stop) waits until the bus has acknowledged all
+3. A checkpoint (timer, rebalance, stop) takes the events, their outputs and the changed
+   blocks of state at one instant. Then it waits until the bus has acknowledged these
    outputs, asks the group whether this worker still owns the partition, writes the
-   audit, the changed blocks of state and the position, waiting for each, and only then
-   acknowledges the events, which lets Faust commit.
+   audit, the blocks and the position, waiting for each, and only then acknowledges the
+   events, which lets Faust commit (`saving.py`). On the timer the next batches go on
+   meanwhile.
 
 A crash between any two steps re-reads some records. Those up to the position are
 dropped, those in a block's offset are skipped by the core, the rest is computed again
@@ -35,9 +37,10 @@ from stream.worker.bus import Outbox
 from stream.worker.decoding import decode
 from stream.worker.order import Halt, end_of
 from stream.worker.outputs import Outputs
+from stream.worker.saving import Saver, Taken
 from stream.worker.shared import Batch, Event, Shared
 from stream.worker.silence import Silence
-from stream.worker.state_topic import POSITION, TURN, Position, Turn, packed, understood
+from stream.worker.state_topic import TURN, Position, Turn, understood
 
 _log = structlog.get_logger()
 
@@ -70,7 +73,7 @@ class Partition:
     _last: int | None = None
     _events: list[Event] = field(default_factory=list)
     _since: Tally = field(default_factory=Tally)
-    _outputs: Outputs | None = None
+    _saver: Saver | None = None
     _events_seen: int = 0
     _unclaimed: list[str] = field(default_factory=list)
 
@@ -191,7 +194,8 @@ class Partition:
         self._told = saved.reached
         source = (shared.source, self.number)
         outbox = Outbox(shared.producer)
-        self._outputs = Outputs(outbox, shared.topics, source, shared.telling)
+        outputs = Outputs(outbox, shared.topics, source, shared.telling)
+        self._saver = Saver(shared, self.number, self.generation, outputs)
         self._silence.start(pipeline, time.monotonic())
         turn = saved.turn
         at = (saved.position.offset, saved.position.turn)
@@ -230,8 +234,8 @@ class Partition:
             )
 
     async def _send(self, outcome: Outcome, *, counts: bool = True) -> None:
-        assert self._outputs is not None  # noqa: S101 - set by _restore
-        await self._outputs.send(outcome, time.time_ns())
+        assert self._saver is not None  # noqa: S101 - set by _restore
+        await self._saver.outputs.send(outcome, time.time_ns())
         for told in outcome.refused:
             _log.warning("event refused", partition=self.number, told=told)
         if counts:
@@ -249,45 +253,57 @@ class Partition:
         return sum(map(len, pipeline.machines.names)) if pipeline else 0
 
     async def checkpoint(self) -> bool:
-        """Make everything so far durable; returns False if ownership is lost."""
+        """Make everything so far durable; returns False if ownership is lost.
+
+        Batches go on meanwhile.
+        """
         async with self.lock:
-            return await self._checkpoint()
+            saver = self._saver
+            if saver is None or not self._is_unsaved:
+                return not self.closed
+            # The one before must be through. It needs no lock to get there.
+            await saver.busy.acquire()
+            try:
+                taken = await self._take(saver)
+            except BaseException:
+                saver.busy.release()
+                raise
+        try:
+            return await self._save(saver, taken)
+        finally:
+            saver.busy.release()
 
     async def _checkpoint(self) -> bool:
-        if self._pipeline is None or self.closed:
+        """Make everything durable before anything else happens; for holders of lock."""
+        saver = self._saver
+        if saver is None or self.closed:
             return not self.closed
-        if not self._events and self._position == self._written:
-            return True
-        assert self._outputs is not None  # noqa: S101 - set by _restore
-        outputs, outbox = self._outputs, self._outputs.outbox
+        async with saver.busy:
+            if not self._is_unsaved:
+                return not self.closed
+            return await self._save(saver, await self._take(saver))
+
+    @property
+    def _is_unsaved(self) -> bool:
+        changed = bool(self._events) or self._position != self._written
+        return changed and not self.closed
+
+    async def _take(self, saver: Saver) -> Taken:
+        assert self._pipeline is not None  # noqa: S101 - there since the saver is
         events, self._events = self._events, []
         since, self._since = self._since, Tally()
         position = self._position
+        sent = saver.outputs.outbox.take()
         blocks = await self.shared.in_thread(_dump, self._pipeline, position)
-        await outbox.acknowledged()
-        lease = time.monotonic() + self.shared.lease_s
-        oldest = events[0].message.first if events else position.offset + 1
-        if not await self.shared.still_owner(self.number, oldest, self.generation):
+        return Taken(position, self._told, events, since, sent, blocks)
+
+    async def _save(self, saver: Saver, taken: Taken) -> bool:
+        if not await saver.save(taken):
             self.closed = True
             return False
-        if since.records or since.readings:
-            await outputs.audit(self._told.offset + 1, position, since)
-        topic = self.shared.topics["state"]
-        for key, value in blocks:
-            if time.monotonic() > lease:
-                self.closed = True
-                return False
-            await outbox.send(topic, self.number, key.encode(), value)
-        # All blocks before the position, as the position says that they are there.
-        await outbox.acknowledged()
-        value = msgspec.msgpack.encode(position)
-        await outbox.send(topic, self.number, POSITION, value)
-        await outbox.acknowledged()
-        self._written, self._told = position, max(self._told, position)
-        for event in events:
-            event.ack()
-        self.totals.add(since)
-        _log.info("checkpoint", partition=self.number, **_told(position, blocks, since))
+        self._written = taken.position
+        self._told = max(self._told, taken.position)
+        self.totals.add(taken.since)
         return True
 
     async def forget_silent(self, longer_than_s: float) -> None:
@@ -344,14 +360,13 @@ class Partition:
         """Make a turn durable, then let it take effect; False if we lose ownership."""
         if not await self._checkpoint():
             return False
-        assert self._outputs is not None  # noqa: S101 - set by _restore
         at, owned = self._position, self.shared.still_owner
         if not await owned(self.number, at.offset + 1, self.generation):
             self.closed = True
             return False
         turn = Turn(at.offset, at.turn, **what)
         topic, value = self.shared.topics["state"], msgspec.msgpack.encode(turn)
-        outbox = self._outputs.outbox
+        outbox = Outbox(self.shared.producer)
         # Durable before its scores are, so that a restart repeats it.
         await outbox.send(topic, self.number, TURN, value)
         await outbox.acknowledged()
@@ -380,17 +395,4 @@ class Partition:
 
 
 def _dump(pipeline: Pipeline, position: Position) -> list[tuple[str, bytes]]:
-    blocks = pipeline.dump(position.offset, position.turn)
-    return [(key, packed(data)) for key, data in blocks]
-
-
-def _told(
-    position: Position, blocks: list[tuple[str, bytes]], since: Tally
-) -> dict[str, Any]:
-    return {
-        "position": position.offset,
-        "records": since.records,
-        "blocks": len(blocks),
-        "bytes": sum(len(value) for _, value in blocks),
-        **dict(since.readings),
-    }
+    return list(pipeline.dump(position.offset, position.turn))

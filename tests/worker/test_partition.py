@@ -192,6 +192,68 @@ async def test_nothing_is_acknowledged_before_the_bus_has_acknowledged(
     assert event.acked
 
 
+async def test_batches_go_on_while_a_checkpoint_is_made_durable(bench: Bench) -> None:
+    partition = bench.partition()
+    first, second = (batch(bench.write(readings(at, 4))) for at in (0, 4))
+    await partition.batch(first)
+    bench.producer.gate.clear()
+    saving = asyncio.create_task(partition.checkpoint())
+    await asyncio.sleep(0)
+    await asyncio.wait_for(partition.batch(second), 5)
+    scores = len(bench.payloads())
+    assert not first.acked
+    bench.producer.gate.set()
+    assert await saving
+    # The first batch alone is durable: the position says so, and so does the audit.
+    assert first.acked
+    assert not second.acked
+    assert bench.audited().total() == 13
+    again = bench.partition(2)
+    await again.start()
+    assert again.reached == first.message.offset
+    # The worker ends here; what it had sent comes again, and the rest with it.
+    await again.batch(batch(bench.log.topic("readings")[0].read(13, 13), 2))
+    await again.close()
+    assert len(bench.payloads()) == scores
+    found = {i: without_source(p) for i, (p,) in bench.payloads().items()}
+    assert found == wanted(bench)
+
+
+async def test_a_partition_is_left_when_the_checkpoint_under_way_is_through(
+    bench: Bench,
+) -> None:
+    partition = bench.partition()
+    first, second = (batch(bench.write(readings(at, 4))) for at in (0, 4))
+    await partition.batch(first)
+    bench.producer.gate.clear()
+    saving = asyncio.create_task(partition.checkpoint())
+    await asyncio.sleep(0)
+    await partition.batch(second)
+    closing = asyncio.create_task(partition.close())
+    await asyncio.sleep(0)
+    assert not closing.done()
+    bench.producer.gate.set()
+    await closing
+    assert await saving
+    assert first.acked
+    assert second.acked
+    assert bench.audited().total() == 26
+
+
+async def test_what_waits_is_scored_together(bench: Bench) -> None:
+    one, two = bench.partition(), Bench(bench.settings, Log())
+    events = [batch(bench.write(readings(at, 2))) for at in (0, 2, 4)]
+    await one.batch(*events)
+    assert await one.checkpoint()
+    assert all(event.acked for event in events)
+    alone = two.partition()
+    for at in (0, 2, 4):
+        await alone.batch(batch(two.write(readings(at, 2))))
+    assert bench.payloads() == two.payloads()
+    with pytest.raises(Halt, match=r"expected a batch from offset 21"):
+        await one.batch(batch(bench.write(readings(6, 1))[1:]))
+
+
 @pytest.mark.parametrize("topic", ["scores", "quarantine", "state", "audit"])
 async def test_a_message_that_is_not_taken_stops_the_checkpoint(
     bench: Bench, topic: str
