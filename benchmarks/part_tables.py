@@ -13,7 +13,7 @@ Section = Mapping[str, Any]
 CONTESTANTS = {
     "foreshock": "Foreshock, `reference`",
     "foreshock_default": "Foreshock, `default`",
-    "foreshock_two_workers": "Foreshock, `reference`, two workers",
+    "foreshock_one_process": "Foreshock, `reference`, one process",
     "foreshock_archive": "Foreshock, `reference`, with the archive into InfluxDB",
     "faust": "plain Faust",
     "quix": "Quix Streams",
