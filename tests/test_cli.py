@@ -342,3 +342,66 @@ def test_roles_of_a_worker() -> None:
     )
     only = [role.ARCHIVE, role.SCORE, role.ARCHIVE]
     assert cli_worker._roles(only, repartition=True) == ("archive", "score")
+
+
+def test_processes_of_a_worker_share_its_options(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    asked: list[tuple[list[list[str]], list[Path]]] = []
+
+    def run_all(commands: list[list[str]], alive: list[Path]) -> int:
+        asked.append((commands, alive))
+        return 0
+
+    monkeypatch.setattr("stream.worker.processes.run_all", run_all)
+    alive = tmp_path / "alive"
+    given = ["worker", PLANT, "--only", "score", "--processes", "2"]
+    member = ["--set", "kafka.static_member_id=w"]
+    assert cli.run([*given, *member, "--alive", str(alive)]) == 0
+    assert cli.run(given) == 0
+    (commands, files), (plain, none) = asked
+    assert none == []
+    start = [sys.executable, "-m", "stream.cli", "worker", PLANT, "--only=score"]
+    assert plain == [start, start]
+    assert files == [alive, tmp_path / "alive.0", tmp_path / "alive.1"]
+    assert commands == [
+        [
+            *start,
+            "--set=kafka.static_member_id=w",
+            f"--set=kafka.static_member_id=w-{n}",
+            f"--alive={alive}.{n}",
+        ]
+        for n in range(2)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("device", "chip", "told"),
+    [
+        ("auto", "", "computed_by=CPU"),
+        ("auto", "H100", "computed_by=H100"),
+        ("gpu", "", "reason=no driver"),
+    ],
+)
+def test_a_worker_says_what_computes(
+    monkeypatch: pytest.MonkeyPatch, device: str, chip: str, told: str
+) -> None:
+    from stream.worker import app, bundles
+    from stream.worker.settings import load_settings
+
+    found: list[str] = []
+
+    class Log:
+        def info(self, event: str, **given: str) -> None:
+            found.extend(f"{name}={value}" for name, value in given.items())
+
+        warning = info
+
+    monkeypatch.setattr(app, "_log", Log())
+    monkeypatch.setattr("models.backend.gpu", lambda: chip)
+    monkeypatch.setattr("models.backend.why_no_gpu", lambda: "no driver")
+    monkeypatch.setattr(bundles, "scorers_of", lambda settings: [])
+    monkeypatch.setenv("TF_NUM_INTRAOP_THREADS", "2")
+    settings = load_settings(PLANT, [f"compute.device={device}"], {})
+    assert app._scorers(settings) == []
+    assert found == [told]
