@@ -49,7 +49,7 @@ class Score(msgspec.Struct, gc=False):
     health: float | None
     contributions: dict[str, float] | None
     why: str | None
-    model: dict[str, Any]
+    model: msgspec.Raw
     source: Source
     faults: dict[str, str] | msgspec.UnsetType = msgspec.UNSET
 
@@ -88,7 +88,10 @@ def encode(
         source: Topic and partition of the readings.
     """
     windows = scores.windows
-    model = {"name": scorer.name, "version": scorer.version, **scorer.about}
+    about: dict[str, Any] = {"name": scorer.name, "version": scorer.version}
+    # The same in every score: encoded once.
+    model = msgspec.Raw(_ENCODE(about | scorer.about))
+    faulty = np.asarray(scores.faults.any(axis=1))
     sensors, topic, partition = kind.sensor_names, *source
     messages = []
     columns = zip(
@@ -101,7 +104,8 @@ def encode(
         _or_none(scores.anomaly),
         _or_none(scores.health),
         scores.contributions.tolist(),
-        scores.faults.tolist(),
+        faulty.tolist(),
+        scores.faults,
         scores.why,
         strict=True,
     )
@@ -115,11 +119,12 @@ def encode(
         anomaly,
         health,
         shares,
+        is_faulty,
         codes,
         why,
     ) in columns:
         name = names[number]
-        faults = {sensors[i]: FAULTS[code] for i, code in enumerate(codes) if code}
+        faults = _faults(sensors, codes) if is_faulty else None
         message = Score(
             schema=SCHEMA,
             id=score_id(name, end, scorer.digest),
@@ -138,6 +143,10 @@ def encode(
         )
         messages.append((name.encode(), _ENCODE(message)))
     return messages
+
+
+def _faults(sensors: tuple[str, ...], codes: np.ndarray) -> dict[str, str]:
+    return {sensors[i]: FAULTS[codes[i]] for i in np.flatnonzero(codes).tolist()}
 
 
 def _or_none(column: np.ndarray) -> list[float | None]:

@@ -35,7 +35,7 @@ from stream.core.rows import Rows
 from stream.core.scoring import Scorer, Scores, score
 from stream.core.service import IN_SERVICE, Told
 from stream.core.snapshot import BLOCK, TypeState
-from stream.core.windows import Windows
+from stream.core.windows import Windows, together
 
 
 class Pipeline:
@@ -201,7 +201,7 @@ class Pipeline:
 
     def _score(self, kind: int, rows: Rows, outcome: Outcome) -> None:
         for part in self.effects.between(kind, rows, outcome):
-            for windows in windows_of(self.states[kind], part):
+            for windows in together(windows_of(self.states[kind], part)):
                 self._judge(kind, windows, outcome)
 
     def _judge(self, kind: int, windows: Windows, outcome: Outcome) -> None:

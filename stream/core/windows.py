@@ -15,7 +15,7 @@ time: of rows of equal time only the first may complete one.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -68,6 +68,33 @@ class Windows:
     def take(self, index: NDArray[np.intp] | NDArray[np.bool_]) -> Windows:
         """Return the windows at ``index`` (positions or a mask), copied."""
         return Windows(*(getattr(self, name)[index] for name in self.__slots__))
+
+
+def together(pieces: Iterable[Windows], least: int = 1024) -> Iterator[Windows]:
+    """Join pieces until they are worth a model's call, in order of machine and time.
+
+    Args:
+        pieces: As `Rings.push` yields them: of each machine in order of time.
+        least: Fewer windows than these wait for more, but for the last ones.
+    """
+    waiting: list[Windows] = []
+    for piece in pieces:
+        waiting.append(piece)
+        if sum(map(len, waiting)) >= least:
+            yield _joined(waiting)
+            waiting = []
+    if waiting:
+        yield _joined(waiting)
+
+
+def _joined(pieces: list[Windows]) -> Windows:
+    if len(pieces) == 1:
+        return pieces[0]
+    names = Windows.__slots__
+    whole = Windows(
+        *(np.concatenate([getattr(piece, name) for piece in pieces]) for name in names)
+    )
+    return whole.take(np.argsort(whole.machine, kind="stable"))
 
 
 class Rings:

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from stream.core.readings import NEVER, OUTSIDE
-from stream.core.windows import Rings, Windows
+from stream.core.windows import Rings, Windows, together
 from tests.core.helpers import kind, plain
 
 
@@ -235,3 +235,33 @@ def test_the_newest_rows_tell_of_values_outside_the_range() -> None:
     ]
     # Three rows are looked at; below the full window the first one is repeated.
     assert found == [True, True, True, False, False]
+
+
+def piece(machine: list[int], time_ns: list[int]) -> Windows:
+    """Return windows of one row, whose only value is the machine's number."""
+    count = len(machine)
+    column = np.array(machine, np.float32).reshape(count, 1, 1)
+    return Windows(
+        machine=np.array(machine),
+        time_ns=np.array(time_ns),
+        offset=np.array(time_ns),
+        values=column,
+        times_ns=np.array(time_ns).reshape(count, 1),
+        filled=np.ones(count, np.int32),
+        baseline=column,
+        n_base=np.ones(count, np.int32),
+        age=np.zeros(count),
+        outside=np.zeros((count, 1), np.bool_),
+    )
+
+
+def test_pieces_are_joined_in_order_of_machine_and_time() -> None:
+    pieces = [piece([0, 2], [10, 11]), piece([0, 1], [20, 21]), piece([2], [30])]
+    (joined,) = together(pieces)
+    assert joined.machine.tolist() == [0, 0, 1, 2, 2]
+    assert joined.time_ns.tolist() == [10, 20, 21, 11, 30]
+    assert joined.values[:, 0, 0].tolist() == [0, 0, 1, 2, 2]
+    assert [len(windows) for windows in together(pieces, least=3)] == [4, 1]
+    assert [len(windows) for windows in together(pieces, least=2)] == [2, 2, 1]
+    assert next(together(pieces, least=1)) is pieces[0]
+    assert list(together([])) == []

@@ -520,6 +520,18 @@ DEFECTS = (
     # windows.py
     Defect(
         "windows.py",
+        'return whole.take(np.argsort(whole.machine, kind="stable"))',
+        "return whole",
+        "joined windows of one machine do not stand together",
+    ),
+    Defect(
+        "windows.py",
+        "            waiting = []\n",
+        "            waiting = [piece]\n",
+        "windows are scored twice",
+    ),
+    Defect(
+        "windows.py",
         "due = np.flatnonzero((number + 1) % self._kind.stride == 0)",
         "due = np.flatnonzero(number % self._kind.stride == 0)",
         "windows fall due at the first row of a stride, not the last",
