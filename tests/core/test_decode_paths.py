@@ -219,6 +219,17 @@ def test_many_records_are_told_apart() -> None:
     assert column.record.tolist() == [i for i in range(700) if i not in odd]
 
 
+def test_the_ends_of_a_range_are_within_it_beside_values_that_are_not() -> None:
+    values = [
+        b'{"machine":"a","time":1700000000,"values":{"t":%d}}' % t
+        for t in (-5, -6, 1_000_000, 1_000_001)
+    ]
+    decoded = Bench(KINDS)(*values)
+    assert decoded.readings[0].values[:, 0].tolist() == [-5, 1_000_000]
+    assert decoded.tally.values == {"out_of_range": 2}
+    assert decoded.tally.readings == {"masked_only": 2}
+
+
 def in_the_record(value: bytes | None, rules: Rules) -> int:
     """Return how many readings a record is made of; 1 where that cannot be told."""
     try:
