@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import platform
-import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import import_module, util
@@ -87,40 +86,14 @@ def find(kind: str) -> Device:
     Raises:
         Missing: if `kind` is "gpu" and there is none, naming the reason.
     """
-    backend = str(import_module("models.backend").keras.backend.backend())
-    chip = _tensorflow_chip() if backend == "tensorflow" else _jax_chip()
+    loaded = import_module("models.backend")
+    backend, chip = str(loaded.keras.backend.backend()), loaded.gpu()
     if chip:
         return Device(backend, "gpu", chip, "")
-    why = "the CPU was asked for" if kind == "cpu" else _why_no_gpu(backend)
+    why = "the CPU was asked for" if kind == "cpu" else loaded.why_no_gpu()
     if kind == "gpu":
         raise Missing(f"{backend} sees no GPU: {why}")
     return Device(backend, "cpu", _cpu_name(), why)
-
-
-def _tensorflow_chip() -> str:
-    config = import_module("tensorflow").config
-    if not config.list_logical_devices("GPU"):
-        return ""
-    chip = config.list_physical_devices("GPU")[0]
-    details = config.experimental.get_device_details(chip)
-    return str(details.get("device_name", chip.name))
-
-
-def _jax_chip() -> str:
-    jax = import_module("jax")
-    return str(jax.devices()[0].device_kind) if jax.default_backend() == "gpu" else ""
-
-
-def _why_no_gpu(backend: str) -> str:
-    if os.environ.get("CUDA_VISIBLE_DEVICES", "0") in {"", "-1"}:
-        return "CUDA_VISIBLE_DEVICES hides all of them"
-    if shutil.which("nvidia-smi") is None and not Path("/dev/nvidiactl").exists():
-        return "this machine has no NVIDIA driver"
-    if backend == "jax":
-        return "JAX found no CUDA platform (pip install 'jax[cuda12]')"
-    if not import_module("tensorflow").test.is_built_with_cuda():
-        return "this TensorFlow was built without CUDA"
-    return "CUDA's libraries were not found (pip install 'tensorflow[and-cuda]')"
 
 
 def _cpu_name() -> str:

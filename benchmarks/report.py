@@ -202,10 +202,6 @@ def _why_lower(names: list[str], parts: Sections) -> str:
             f"* That machine's matrix product gave {_OTHERS_GFLOPS} GFLOP/s, this "
             f"one's {text(product)}."
         )
-    lines.append(
-        "* Sizes of fetches and batches were searched there as well as here, each on "
-        "its own machine."
-    )
     return "\n".join(lines) + "\n"
 
 

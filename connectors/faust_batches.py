@@ -216,9 +216,9 @@ class BatchConsumer(HoldingConsumer):
     async def _fetch(self, longest_s: float) -> _Fetch:
         if not self.flow_active:
             await self.wait(self.can_resume_flow)  # type: ignore[arg-type]
+        await self._gather()
         async with self._fetching:
             epoch = self._seeks, self.app.consumer_generation_id
-            await self._gather()
             await self.seek_back()
             # A copy: Faust changes its set while the fetch is under way.
             active = set(self._get_active_partitions())

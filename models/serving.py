@@ -3,8 +3,8 @@
 Training uses the layers of `models.networks`. A window that is scored goes through the
 functions here, which take the same weights: all LSTM layers advance together in one
 loop, a step is one matrix product per layer over input and memory side by side, and
-what does not change over the window is multiplied once. On a CPU that is nearly twice
-as fast as layer after layer. Results agree with the layers to rounding, as a test
+what does not change over the window is multiplied once. Matrices are shaped so that
+XLA sums alike whatever the batch. Results agree with the layers to rounding, as a test
 holds; where a GPU has cuDNN's LSTM, the layers are served instead.
 """
 

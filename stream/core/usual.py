@@ -130,7 +130,7 @@ class Usual:
         # A key that stands twice must not pass, nor an escape: count the quotes. No
         # record has fewer than it should, so equal sums are equal terms.
         quotes = np.count_nonzero(letters == ord('"'))
-        texts = np.count_nonzero(values == values) + sum(map(_texts, forms))  # noqa: PLR0124 - NaN
+        texts = np.count_nonzero(values == values) + sum(_texts(forms))  # noqa: PLR0124 - NaN
         return (forms, values, range(len(raw))) if quotes == 2 * texts else None
 
     def _each(self, raw: list[bytes | None]) -> _Chunk:
@@ -149,7 +149,7 @@ class Usual:
                 where.append(i)
         values = _values(forms, self._width)
         texts = np.count_nonzero(~np.isnan(values), axis=1)
-        texts += np.array([_texts(form) for form in forms], np.int64)
+        texts += np.array(_texts(forms), np.int64)
         good = (2 * texts == np.array(quotes)).tolist()
         kept = np.flatnonzero(good)
         return list(compress(forms, good)), values[kept], list(compress(where, good))
@@ -189,9 +189,9 @@ class Usual:
         return np.array([one or 0 for one in each], np.int64), timed
 
 
-def _texts(form: _Form) -> int:
-    """Count the texts of a record beside the names of its sensors."""
-    return 4 + (form.schema != 0) + isinstance(form.time, str)
+def _texts(forms: list[_Form]) -> list[int]:
+    """Count the texts of records beside the names of their sensors."""
+    return [4 + form.schema + isinstance(form.time, str) for form in forms]
 
 
 def _values(forms: list[_Form], width: int) -> NDArray[np.float64]:

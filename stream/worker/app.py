@@ -166,8 +166,8 @@ def make_sink(settings: Settings) -> Sink:
 
 
 def _scorers(settings: Settings) -> list[Scorer]:
-    # Partitions are scored side by side, each call on one core: calls that spread over
-    # the cores would cost a quarter more and wait for each other. Read at the import.
+    # Partitions are scored side by side, each call on one core, instead of in calls
+    # that spread over the cores and wait for each other. Read at TensorFlow's import.
     os.environ.setdefault("TF_NUM_INTRAOP_THREADS", "1")
     device = settings.compute.device
     if device == "cpu":

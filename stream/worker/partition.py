@@ -21,10 +21,12 @@ from __future__ import annotations
 
 import asyncio
 import time
+from bisect import bisect_right
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import chain
+from operator import attrgetter
 from typing import Any
 
 import msgspec
@@ -43,6 +45,8 @@ from stream.worker.silence import Silence
 from stream.worker.state_topic import TURN, Position, Turn, understood
 
 _log = structlog.get_logger()
+
+_offset_of = attrgetter("offset")
 
 
 @dataclass(slots=True)
@@ -113,8 +117,8 @@ class Partition:
             if not await self._take_events(pipeline):
                 return
             records = self._new_records(messages)
-            told = [r for r in records if r.offset <= self._told.offset]
-            for piece, counts in ((told, False), (records[len(told) :], True)):
+            told = bisect_right(records, self._told.offset, key=_offset_of)
+            for piece, counts in ((records[:told], False), (records[told:], True)):
                 outcome = await self._through(pipeline, piece)
                 if outcome is None:
                     return
@@ -129,10 +133,7 @@ class Partition:
     def _new_records(self, messages: Sequence[Batch]) -> list[RawRecord]:
         """Return the records that are not in the state yet."""
         records = list(chain.from_iterable(message.value for message in messages))
-        done = self._position.offset
-        if messages[0].first > done:
-            return records
-        return [record for record in records if record.offset > done]
+        return records[bisect_right(records, self._position.offset, key=_offset_of) :]
 
     async def _through(
         self, pipeline: Pipeline, records: Sequence[RawRecord]
@@ -286,7 +287,7 @@ class Partition:
     @property
     def _is_unsaved(self) -> bool:
         changed = bool(self._events) or self._position != self._written
-        return changed and not self.closed
+        return changed and self._pipeline is not None and not self.closed
 
     async def _take(self, saver: Saver) -> Taken:
         assert self._pipeline is not None  # noqa: S101 - there since the saver is

@@ -1,8 +1,7 @@
 """Several workers on one machine, started, watched and stopped together.
 
-A Python process scores on one core and a bit: one thing at a time may touch Python's
-objects. The consumer group shares the partitions out among the processes as it does
-among machines.
+One thread at a time may touch Python's objects, so one process leaves cores idle. The
+consumer group shares the partitions out among the processes as it does among machines.
 """
 
 from __future__ import annotations

@@ -99,8 +99,8 @@ DEFECTS = (
     ),
     Defect(
         "usual.py",
-        "return 4 + (form.schema != 0) + isinstance(form.time, str)",
-        "return 4 + (form.schema != 0)",
+        "return [4 + form.schema + isinstance(form.time, str) for form in forms]",
+        "return [4 + form.schema for form in forms]",
         "usual records with a text for their time leave the fast path",
     ),
     Defect(
